@@ -1,0 +1,95 @@
+package catalog
+
+import (
+	"time"
+
+	"selaras.dev/selaras/connectors/driver"
+)
+
+// The types of facts. A type and its payload never change their meaning; new
+// fields are optional.
+const (
+	TypeItemObserved   = "item.observed"
+	TypeItemRemoved    = "item.removed"
+	TypeOrderChanged   = "order.changed"
+	TypeStockObserved  = "stock.observed"
+	TypeStockConfirmed = "stock.confirmed"
+	TypeStockCounted   = "stock.counted"
+)
+
+// Fact is one immutable statement of a channel about something that happened
+// or was seen there. Exactly one of the payloads is set.
+type Fact struct {
+	// Channel is the name of the Channel that states it.
+	Channel string
+	// Seq is the fact's sequence in the hub and Time the hub's time of it.
+	Seq  uint64
+	Time time.Time
+
+	ItemObserved   *ItemObserved
+	ItemRemoved    *ItemRemoved
+	OrderChanged   *OrderChanged
+	StockObserved  *StockObserved
+	StockConfirmed *StockConfirmed
+	StockCounted   *StockCounted
+}
+
+// ItemObserved: the channel shows this content and price for the SKU.
+type ItemObserved struct {
+	SKU     string          `json:"sku"`
+	Content *driver.Content `json:"content,omitempty"`
+	Price   *driver.Money   `json:"price,omitempty"`
+	// ChangedAt is the channel's own time of the change, zero if unknown.
+	ChangedAt time.Time `json:"changedAt,omitzero"`
+}
+
+// ItemRemoved: the channel does not have the SKU any more.
+type ItemRemoved struct {
+	SKU string `json:"sku"`
+}
+
+// OrderChanged: the newest state of one order of the channel.
+type OrderChanged struct {
+	Order driver.Order `json:"order"`
+	// Baseline marks orders found open when the channel was first read: what
+	// they have fulfilled so far is already missing from the shelf, only their
+	// open units are committed.
+	Baseline bool `json:"baseline,omitempty"`
+}
+
+// StockObserved: a settled reading of the SKU's stock: the orders of the
+// channel that explain it lie before it in the log (DESIGN §5.3).
+type StockObserved struct {
+	SKU string `json:"sku"`
+	// Location is the stock location; empty for the channel's only one.
+	Location string `json:"location,omitempty"`
+	OnHand   int64  `json:"onHand"`
+	Reserved int64  `json:"reserved"`
+	// Basis is the basis of the channel's driver. With BasisAvailable, OnHand
+	// repeats what is available and Reserved is zero.
+	Basis     driver.StockBasis `json:"basis"`
+	ChangedAt time.Time         `json:"changedAt,omitzero"`
+}
+
+// StockConfirmed: Selaras wrote the SKU's stock on the channel and read it
+// back.
+type StockConfirmed struct {
+	SKU      string            `json:"sku"`
+	Location string            `json:"location,omitempty"`
+	Basis    driver.StockBasis `json:"basis"`
+	// OnHand is the value read back, in the basis.
+	OnHand int64 `json:"onHand"`
+}
+
+// StockCounted: somebody counted the goods.
+type StockCounted struct {
+	SKU      string `json:"sku"`
+	Location string `json:"location,omitempty"`
+	// Quantity was counted, in the basis; with BasisAvailable the units
+	// committed by the counting channel are added.
+	Quantity int64             `json:"quantity"`
+	Basis    driver.StockBasis `json:"basis"`
+	// AsOf is when it was counted. Movements after it are applied on top;
+	// counts older than Retention are ignored.
+	AsOf time.Time `json:"asOf"`
+}

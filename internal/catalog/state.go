@@ -1,0 +1,143 @@
+package catalog
+
+import (
+	"time"
+
+	"selaras.dev/selaras/connectors/driver"
+)
+
+// Item is the canonical record of one sellable SKU of one source: what
+// connectors read. It is rewritten only when something changes that a channel
+// may show.
+type Item struct {
+	SKU     string          `json:"sku"`
+	Content *driver.Content `json:"content,omitempty"`
+	Price   *driver.Money   `json:"price,omitempty"`
+	// ATS is what may be sold: on hand less committed, over all locations.
+	// nil until the stock is known, or when it is not tracked.
+	ATS *int64 `json:"ats,omitempty"`
+	// Removed items are no longer sold by the source.
+	Removed bool `json:"removed,omitempty"`
+	// ContentAt, PriceAt and StockAt are the channel's own time of the latest
+	// change of the group, for the end-to-end lag; zero if unknown.
+	ContentAt time.Time `json:"contentAt,omitzero"`
+	PriceAt   time.Time `json:"priceAt,omitzero"`
+	StockAt   time.Time `json:"stockAt,omitzero"`
+}
+
+// Ledger is the stock of one SKU of one source (DESIGN §5.3).
+type Ledger struct {
+	SKU string `json:"sku"`
+	// Seeded is false until the source's stock was read once; before that only
+	// Committed is kept.
+	Seeded bool `json:"seeded,omitempty"`
+	// OnHand are the goods on the shelf, Committed those promised to open
+	// orders of any channel. ATS = OnHand - Committed.
+	OnHand    int64 `json:"onHand"`
+	Committed int64 `json:"committed"`
+	// Shown is, by channel, the stock the channel shows as far as the ledger
+	// can tell, in the channel's own basis: what was last confirmed or
+	// observed, moved by the channel's own orders since.
+	Shown map[string]Shown `json:"shown,omitempty"`
+	// Movements of the last Retention, oldest first, for counts that come late.
+	Movements []Movement `json:"movements,omitempty"`
+	// CountedAt is the cut-off of the newest count that was applied.
+	CountedAt time.Time `json:"countedAt,omitzero"`
+}
+
+// Shown is what one channel shows of a SKU.
+type Shown struct {
+	OnHand int64             `json:"onHand"`
+	Basis  driver.StockBasis `json:"basis"`
+	// Committed are the channel's own open units.
+	Committed int64 `json:"committed,omitempty"`
+}
+
+// Movement is a change of what is on the shelf at a time of a channel's clock.
+type Movement struct {
+	At time.Time `json:"at"`
+	// Units are added (returned, adjusted up) or taken (fulfilled, adjusted
+	// down).
+	Units int64 `json:"units"`
+}
+
+// Retention is how long movements are kept, and so how old a count may be.
+const Retention = 72 * time.Hour
+
+// Line is the last known state of one order line of a channel.
+type Line struct {
+	SKU       string `json:"sku"`
+	Ordered   int64  `json:"ordered"`
+	Cancelled int64  `json:"cancelled,omitempty"`
+	Fulfilled int64  `json:"fulfilled,omitempty"`
+	Returned  int64  `json:"returned,omitempty"`
+	// ChangedAt is the channel's time of that state: an older state that
+	// arrives later changes nothing.
+	ChangedAt time.Time `json:"changedAt"`
+	// Source is the ledger that the line was counted in; empty while the
+	// channel belongs to no sync of stock.
+	Source string `json:"source,omitempty"`
+	// Closed lines expire Retention after ChangedAt.
+	Closed bool `json:"closed,omitempty"`
+}
+
+// State is what a fold reads. Absent records are the zero value and false.
+// The fold does not change what it was given; the caller applies the Changes.
+type State interface {
+	Item(source, sku string) (Item, bool, error)
+	Ledger(source, sku string) (Ledger, bool, error)
+	Line(channel, line string) (Line, bool, error)
+}
+
+// Changes is what one fact does to the state: the new records, in full.
+// A nil record is deleted.
+type Changes struct {
+	Items   []ItemChange
+	Ledgers []LedgerChange
+	Lines   []LineChange
+	// Notes are what an operator of the shop should know.
+	Notes []Note
+}
+
+// ItemChange is the new record of an item.
+type ItemChange struct {
+	Source string
+	SKU    string
+	Item   *Item
+}
+
+// LedgerChange is the new record of a ledger.
+type LedgerChange struct {
+	Source string
+	SKU    string
+	Ledger *Ledger
+}
+
+// LineChange is the new record of an order line.
+type LineChange struct {
+	Channel string
+	ID      string
+	Line    *Line
+}
+
+// NoteKind names something a fold noticed.
+type NoteKind string
+
+// The notes.
+const (
+	NoteStaleCount    NoteKind = "StaleCount"    // a count older than Retention or than a newer count
+	NoteOversold      NoteKind = "Oversold"      // ATS fell below zero
+	NoteStockAdjusted NoteKind = "StockAdjusted" // a difference of an owning channel became an adjustment
+	NoteStockDrift    NoteKind = "StockDrift"    // a difference of another channel
+	NoteInvalidFact   NoteKind = "InvalidFact"   // negative or absurd quantities, no SKU
+	NoteClockSkew     NoteKind = "ClockSkew"     // a channel's time is ahead of the hub's by more than 5 s
+)
+
+// Note is one thing noticed while folding.
+type Note struct {
+	Kind    NoteKind
+	Channel string
+	SKU     string
+	Units   int64
+	Message string
+}
