@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# Installs the control plane that `make test` and `selaras dev` run: etcd, kube-apiserver, kube-controller-manager
+# and kubectl. Where release downloads work they come ready-made in seconds; elsewhere they are built from Go modules
+# (about 8 minutes on two cores), once: the result stays in a cache outside the tree.
+#
+#   hack/controlplane/install.sh               install what is missing
+#   hack/controlplane/install.sh --print-dir   the same, and print the directory as the last line on stdout
+#   hack/controlplane/install.sh --build       never download, always build
+#
+# Every binary is renamed into place when it is complete, so an interrupted run goes on where it stopped.
+# SELARAS_CACHE moves the cache (default ${XDG_CACHE_HOME:-$HOME/.cache}/selaras).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+print_dir=no
+download=yes
+for argument in "$@"; do
+  case "$argument" in
+    --print-dir) print_dir=yes ;;
+    --build) download=no ;;
+    *) echo "install.sh: unknown argument $argument (known: --print-dir, --build)" >&2; exit 2 ;;
+  esac
+done
+
+binaries=(etcd kube-apiserver kube-controller-manager kubectl)
+version=$(awk '$1 == "k8s.io/kubernetes" && $2 ~ /^v/ {print $2}' go.mod)
+os=$(go env GOOS)
+arch=$(go env GOARCH)
+releases=${SELARAS_KUBERNETES_RELEASES:-https://dl.k8s.io} # kube-controller-manager; a mirror may stand in
+
+cache=${SELARAS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/selaras}
+content=$({ cat go.mod go.sum; echo "$os/$arch"; } | sha256sum | cut -c1-16)
+root=$cache/controlplane/$content
+bin=$root/bin
+
+say() { echo "controlplane: $*" >&2; }
+
+missing() {
+  local name
+  for name in "${binaries[@]}"; do [ -x "$bin/$name" ] || echo "$name"; done
+}
+
+# Runs a step and says how long it took; its output is shown only when it fails.
+step() {
+  local title=$1 began=$SECONDS log=$root/step.log
+  shift
+  say "$title …"
+  if "$@" >"$log" 2>&1 9>&-; then
+    say "$title: done in $((SECONDS - began)) s"
+  else
+    local status=$?
+    say "$title: failed after $((SECONDS - began)) s"
+    tail -n 30 "$log" >&2
+    return "$status"
+  fi
+}
+
+# The three binaries that setup-envtest carries, and kube-controller-manager, which it does not.
+# (Steps run as a condition, where `set -e` does not reach: each command says what its failure means.)
+download_all() {
+  local setup=$root/setup-envtest number=${version#v} assets name
+  (cd ../tools && go build -o "$setup" sigs.k8s.io/controller-runtime/tools/setup-envtest) || return 1
+  timeout 20 "$setup" list "$number" --bin-dir "$root/envtest" | grep -q . || return 1
+  assets=$(timeout 300 "$setup" use "$number" --bin-dir "$root/envtest" --print path) || return 1
+  for name in etcd kube-apiserver kubectl; do
+    cp "$assets/$name" "$bin/.$name.part" && mv "$bin/.$name.part" "$bin/$name" || return 1
+  done
+  local url=$releases/$version/bin/$os/$arch/kube-controller-manager part=$bin/.kube-controller-manager.part sum
+  curl -fsSL --connect-timeout 10 --max-time 300 -o "$part" "$url" || return 1
+  sum=$(curl -fsSL --connect-timeout 10 --max-time 30 "$url.sha256") || return 1
+  echo "$sum  $part" | sha256sum -c - || return 1
+  chmod +x "$part" && mv "$part" "$bin/kube-controller-manager"
+}
+
+# Kubernetes' own release build sets the version at link time; without it kubectl and client-go misread the server.
+version_flags() {
+  local package number=${version#v}
+  for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
+    printf -- '-X %s.gitVersion=%s -X %s.gitMajor=%s -X %s.gitMinor=%s -X %s.gitTreeState=clean ' \
+      "$package" "$version" "$package" "${number%%.*}" "$package" "$(cut -d. -f2 <<<"$number")" "$package"
+  done
+}
+
+build_one() {
+  local name=$1 package=k8s.io/kubernetes/cmd/$1
+  [ "$name" = etcd ] && package=go.etcd.io/etcd/server/v3
+  CGO_ENABLED=0 nice -n 5 go build -trimpath -ldflags "-s -w $(version_flags)" -o "$bin/.$name.part" "$package" &&
+    mv "$bin/.$name.part" "$bin/$name"
+}
+
+command -v go >/dev/null || { say "Go is needed and was not found on PATH"; exit 1; }
+mkdir -p "$bin"
+exec 9>"$root/lock"
+flock -n 9 || { say "another run is installing into $bin, waiting for it"; flock 9; }
+
+if [ -n "$(missing)" ] && [ "$download" = yes ]; then
+  step "downloading Kubernetes $version for $os/$arch" download_all ||
+    say "downloads do not work here; building from Go modules instead (once, about 8 minutes on two cores)"
+fi
+for name in $(missing); do
+  step "building $name" build_one "$name"
+done
+rm -rf "$root/step.log" "$root/setup-envtest" "$root/envtest"
+
+say "Kubernetes $version is in $bin"
+if [ "$print_dir" = yes ]; then echo "$bin"; fi
