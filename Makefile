@@ -108,7 +108,7 @@ deploy: manifests $(KUSTOMIZE) ## Install everything into the current cluster wi
 	$(KUSTOMIZE) build config/default | sed 's#selaras:latest#$(IMG)#' | $(KUBECTL) apply --server-side -f -
 
 .PHONY: undeploy
-undeploy: $(KUSTOMIZE) ## Remove everything that deploy installed; the hub's volume stays.
+undeploy: $(KUSTOMIZE) ## Remove everything that deploy installed, the data of the hub included.
 	$(KUSTOMIZE) build config/default | $(KUBECTL) delete --ignore-not-found -f -
 
 ##@ What the above need (installed on first use, kept outside the tree)
