@@ -1,0 +1,214 @@
+package hub
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Limits bound what a namespace stores.
+type Limits struct {
+	// MaxBytes of everything in the namespace, 0 for no limit. The facts get
+	// four fifths of it.
+	MaxBytes int64
+	// Replicas of every stream: 1 on a single server, 3 on a cluster; 0 is 1.
+	Replicas int
+}
+
+// EnsureNamespace makes a namespace ready: its account with the storage limits
+// (Accounts), its streams, its key-value store and the first cursor. It changes
+// what differs from the limits and leaves the rest alone, so it may be called
+// at any time; nothing stored is ever deleted by it.
+func (a *Authority) EnsureNamespace(ctx context.Context, namespace string, lim Limits) error {
+	if err := validName(namespace); err != nil {
+		return fmt.Errorf("namespace of the hub: %w", err)
+	}
+	lim.Replicas = max(1, lim.Replicas)
+	if a.isolation == Accounts {
+		if err := a.ensureAccount(ctx, namespace, lim); err != nil {
+			return err
+		}
+	}
+	s, err := a.Space(ctx, namespace)
+	if err != nil {
+		return err
+	}
+	for _, cfg := range s.l.streams(lim, a.isolation) {
+		if err := s.ensureStream(ctx, cfg); err != nil {
+			return err
+		}
+	}
+	return s.ensureCursor(ctx)
+}
+
+// DeleteNamespace deletes everything a namespace holds. What is not there is no
+// error. The account stays, empty.
+func (a *Authority) DeleteNamespace(ctx context.Context, namespace string) error {
+	s, err := a.Space(ctx, namespace)
+	if err != nil {
+		return err
+	}
+	s.forgetEpoch()
+	for _, stream := range []string{s.l.facts, s.l.cat, s.l.kv()} {
+		err := s.retry(ctx, "delete "+stream, func(ctx context.Context) error {
+			err := s.call(ctx, "STREAM.DELETE."+stream, nil, nil)
+			if isCode(err, codeStreamNotFound) {
+				return nil
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// streams returns the settings of a namespace's streams.
+func (l layout) streams(lim Limits, iso Isolation) []jetstream.StreamConfig {
+	facts, records := int64(-1), int64(-1)
+	if lim.MaxBytes > 0 {
+		facts = lim.MaxBytes / 5 * 4
+		if iso != Accounts {
+			// Without an account of its own nothing else bounds the namespace.
+			records = lim.MaxBytes
+		}
+	}
+	return []jetstream.StreamConfig{
+		{
+			Name: l.facts, Subjects: []string{l.prefix + "facts.>"},
+			Description: "Selaras: what happened, in the order it arrived",
+			Retention:   jetstream.LimitsPolicy, Discard: jetstream.DiscardNew, MaxBytes: facts,
+			Storage: jetstream.FileStorage, Replicas: lim.Replicas, AllowAtomicPublish: true,
+		},
+		{
+			Name: l.cat, Subjects: []string{l.prefix + "cat.>", l.prefix + "ledger.>", l.prefix + "line.>"},
+			Description: "Selaras: items, ledgers, order lines and the fold cursor",
+			Retention:   jetstream.LimitsPolicy, Discard: jetstream.DiscardNew, MaxBytes: records, MaxMsgsPerSubject: 1,
+			Storage: jetstream.FileStorage, Replicas: lim.Replicas, AllowAtomicPublish: true, AllowDirect: true,
+		},
+		{
+			// The settings of a key-value bucket with history 1, so that the
+			// server's own tools can read it.
+			Name: l.kv(), Subjects: []string{l.key(">")},
+			Description: "Selaras: configuration, reports and leases",
+			Retention:   jetstream.LimitsPolicy, Discard: jetstream.DiscardNew, MaxBytes: -1, MaxMsgsPerSubject: 1,
+			Storage: jetstream.FileStorage, Replicas: lim.Replicas, AllowRollup: true, DenyDelete: true, AllowDirect: true,
+		},
+	}
+}
+
+func (s *Space) ensureStream(ctx context.Context, want jetstream.StreamConfig) error {
+	return s.retry(ctx, "set up the stream "+want.Name, func(ctx context.Context) error {
+		var info jetstream.StreamInfo
+		err := s.call(ctx, "STREAM.INFO."+want.Name, nil, &info)
+		if isCode(err, codeStreamNotFound) {
+			return s.call(ctx, "STREAM.CREATE."+want.Name, want, nil)
+		}
+		if err != nil {
+			return err
+		}
+		have := info.Config
+		if have.MaxBytes == want.MaxBytes && have.Replicas == want.Replicas && have.Discard == want.Discard &&
+			have.Description == want.Description && slices.Equal(have.Subjects, want.Subjects) {
+			return nil
+		}
+		// Only what is ours is changed; an administrator's placement, say, stays.
+		have.MaxBytes, have.Replicas, have.Discard = want.MaxBytes, want.Replicas, want.Discard
+		have.Description, have.Subjects = want.Description, want.Subjects
+		return s.call(ctx, "STREAM.UPDATE."+want.Name, have, nil)
+	})
+}
+
+// ensureCursor stores the first cursor, from which connectors learn the life of
+// the record stream.
+func (s *Space) ensureCursor(ctx context.Context) error {
+	return s.retry(ctx, "store the first cursor", func(ctx context.Context) error {
+		cur, _, err := s.leaderCursor(ctx)
+		if err != nil || cur.Seq != 0 {
+			return err
+		}
+		facts, err := s.streamState(ctx, s.l.facts)
+		if err != nil {
+			return err
+		}
+		s.forgetEpoch()
+		epoch, err := s.recordsEpoch(ctx)
+		if err != nil {
+			return err
+		}
+		data, err := json.Marshal(Cursor{Epoch: facts.Epoch, StateEpoch: epoch})
+		if err != nil {
+			return fmt.Errorf("encode the cursor: %w", err)
+		}
+		_, err = s.publish(ctx, &nats.Msg{
+			Subject: s.l.prefix + cursorSubject, Data: data, Header: nats.Header{hdrExpectedSeq: {"0"}},
+		})
+		if isCode(err, codeWrongLastSequence) || isCode(err, codeWrongLastConstant) {
+			return nil // a fold was faster
+		}
+		return err
+	})
+}
+
+// ensureAccount pushes the namespace's account to every server, if its limits
+// differ from what they have.
+func (a *Authority) ensureAccount(ctx context.Context, namespace string, lim Limits) error {
+	kp, err := a.o.Keys.account(namespace)
+	if err != nil {
+		return err
+	}
+	id, err := kp.PublicKey()
+	if err != nil {
+		return fmt.Errorf("account key of %s: %w", namespace, err)
+	}
+	want := jwt.NewAccountClaims(id)
+	want.Name = namespace
+	want.Limits.JetStreamLimits = jwt.JetStreamLimits{
+		MemoryStorage: jwt.NoLimit, DiskStorage: jwt.NoLimit, Streams: jwt.NoLimit, Consumer: jwt.NoLimit,
+		MaxAckPending: jwt.NoLimit, MemoryMaxStreamBytes: jwt.NoLimit, DiskMaxStreamBytes: jwt.NoLimit,
+	}
+	if lim.MaxBytes > 0 {
+		// Every replica counts.
+		want.Limits.DiskStorage = lim.MaxBytes * int64(lim.Replicas)
+	}
+	return a.retry(ctx, "set up the account of "+namespace, func(ctx context.Context, nc *nats.Conn) error {
+		r, err := nc.RequestWithContext(ctx, "$SYS.REQ.ACCOUNT."+id+".CLAIMS.LOOKUP", nil)
+		if err == nil && len(r.Data) > 0 {
+			have, err := jwt.DecodeAccountClaims(string(r.Data))
+			if err == nil && reflect.DeepEqual(have.Limits, want.Limits) && have.Name == want.Name {
+				return nil
+			}
+		}
+		if err != nil && !errors.Is(err, nats.ErrNoResponders) {
+			return err
+		}
+		token, err := want.Encode(a.o.Keys.operator)
+		if err != nil {
+			return permanentError{fmt.Errorf("sign the account of %s: %w", namespace, err)}
+		}
+		r, err = nc.RequestWithContext(ctx, "$SYS.REQ.CLAIMS.UPDATE", []byte(token))
+		if err != nil {
+			return err
+		}
+		var resp struct {
+			Error *struct {
+				Description string `json:"description"`
+			} `json:"error"`
+		}
+		if err := json.Unmarshal(r.Data, &resp); err != nil {
+			return fmt.Errorf("read the hub's answer to an account: %w", err)
+		}
+		if resp.Error != nil {
+			return permanentError{errors.New(resp.Error.Description)}
+		}
+		return nil
+	})
+}
