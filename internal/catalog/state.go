@@ -35,6 +35,12 @@ type Ledger struct {
 	// orders of any channel. ATS = OnHand - Committed.
 	OnHand    int64 `json:"onHand"`
 	Committed int64 `json:"committed"`
+	// Unattributed is the part of Committed that belongs to no order known
+	// here: what the source held reserved, at its last settled reading, beyond
+	// its own open orders (reservations made by hand, orders that the driver
+	// had not seen yet). Open lines that are found to be older than the reading
+	// take their units from it.
+	Unattributed int64 `json:"unattributed,omitempty"`
 	// Shown is, by channel, the stock the channel shows as far as the ledger
 	// can tell, in the channel's own basis: what was last confirmed or
 	// observed, moved by the channel's own orders since.
@@ -47,8 +53,10 @@ type Ledger struct {
 
 // Shown is what one channel shows of a SKU.
 type Shown struct {
-	OnHand int64             `json:"onHand"`
-	Basis  driver.StockBasis `json:"basis"`
+	OnHand int64 `json:"onHand"`
+	// Basis is empty until the channel's stock was read or written once; until
+	// then OnHand says nothing.
+	Basis driver.StockBasis `json:"basis,omitempty"`
 	// Committed are the channel's own open units.
 	Committed int64 `json:"committed,omitempty"`
 }
@@ -58,7 +66,11 @@ type Movement struct {
 	At time.Time `json:"at"`
 	// Units are added (returned, adjusted up) or taken (fulfilled, adjusted
 	// down).
-	Units int64 `json:"units"`
+	Units int64 `json:"units,omitempty"`
+	// Channel and Open record a change of the open units of a channel whose
+	// basis is Available: what turns its late count into goods on the shelf.
+	Channel string `json:"channel,omitempty"`
+	Open    int64  `json:"open,omitempty"`
 }
 
 // Retention is how long movements are kept, and so how old a count may be.
@@ -67,13 +79,13 @@ const Retention = 72 * time.Hour
 // Line is the last known state of one order line of a channel.
 type Line struct {
 	SKU       string `json:"sku"`
-	Ordered   int64  `json:"ordered"`
+	Ordered   int64  `json:"ordered,omitempty"`
 	Cancelled int64  `json:"cancelled,omitempty"`
 	Fulfilled int64  `json:"fulfilled,omitempty"`
 	Returned  int64  `json:"returned,omitempty"`
 	// ChangedAt is the channel's time of that state: an older state that
 	// arrives later changes nothing.
-	ChangedAt time.Time `json:"changedAt"`
+	ChangedAt time.Time `json:"changedAt,omitzero"`
 	// Source is the ledger that the line was counted in; empty while the
 	// channel belongs to no sync of stock.
 	Source string `json:"source,omitempty"`

@@ -1,0 +1,144 @@
+package catalog
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"selaras.dev/selaras/connectors/driver"
+)
+
+// maxMovements bounds a ledger. A SKU that moves more often within Retention
+// has its oldest movements merged: a count from before them is then taken as
+// if it came before all the merged ones.
+const maxMovements = 128
+
+// openLedger returns a ledger that may be changed freely.
+func (f *folding) openLedger(source, sku string) (*Ledger, error) {
+	for i := range f.changes.Ledgers {
+		if c := &f.changes.Ledgers[i]; c.SKU == sku && c.Source == source {
+			return c.Ledger, nil
+		}
+	}
+	ledger, _, err := f.state.Ledger(source, sku)
+	if err != nil {
+		return nil, err
+	}
+	ledger.SKU = sku
+	ledger.Shown = maps.Clone(ledger.Shown)
+	ledger.Movements = slices.Clone(ledger.Movements)
+	return &ledger, nil
+}
+
+// closeLedger keeps a changed ledger and rewrites the item if what may be
+// sold changed. at is the channel's time of the change.
+func (f *folding) closeLedger(source string, ledger *Ledger, at time.Time) error {
+	ledger.prune(f.fact.Time)
+	kept := false
+	for i := range f.changes.Ledgers {
+		kept = kept || f.changes.Ledgers[i].Ledger == ledger
+	}
+	if !kept {
+		f.changes.Ledgers = append(f.changes.Ledgers, LedgerChange{Source: source, SKU: ledger.SKU, Ledger: ledger})
+	}
+	if !ledger.Seeded {
+		return nil
+	}
+	ats := ledger.OnHand - ledger.Committed
+	item, known, err := f.item(source, ledger.SKU)
+	if err != nil {
+		return err
+	}
+	if known && item.ATS != nil && *item.ATS == ats {
+		return nil
+	}
+	if ats < 0 && (item.ATS == nil || ats < *item.ATS) {
+		f.note(NoteOversold, ledger.SKU, -ats, fmt.Sprintf("%d units more are promised than are on hand", -ats))
+	}
+	item.SKU, item.ATS, item.StockAt = ledger.SKU, &ats, at
+	f.setItem(source, item)
+	return nil
+}
+
+// move changes the goods on the shelf by a movement at a time. A movement
+// before the cut-off of the newest count is part of that count already; then
+// move returns false.
+func (l *Ledger) move(at time.Time, units int64) bool {
+	if units == 0 {
+		return false
+	}
+	l.record(Movement{At: at, Units: units})
+	if !l.Seeded || !at.After(l.CountedAt) {
+		return false
+	}
+	l.OnHand += units
+	return true
+}
+
+// record keeps a movement, in the order of time.
+func (l *Ledger) record(m Movement) {
+	m.At = m.At.UTC()
+	i, found := slices.BinarySearchFunc(l.Movements, m, func(a, b Movement) int {
+		if c := a.At.Compare(b.At); c != 0 {
+			return c
+		}
+		switch {
+		case a.Channel < b.Channel:
+			return -1
+		case a.Channel > b.Channel:
+			return 1
+		}
+		return 0
+	})
+	if found {
+		l.Movements[i].Units += m.Units
+		l.Movements[i].Open += m.Open
+		if l.Movements[i].Units == 0 && l.Movements[i].Open == 0 {
+			l.Movements = slices.Delete(l.Movements, i, i+1)
+		}
+		return
+	}
+	l.Movements = slices.Insert(l.Movements, i, m)
+}
+
+// prune forgets movements that no count can ask for any more.
+func (l *Ledger) prune(now time.Time) {
+	l.Movements = slices.DeleteFunc(l.Movements, func(m Movement) bool {
+		return now.Sub(m.At) > Retention
+	})
+	for i := 0; len(l.Movements) > maxMovements && i < len(l.Movements); {
+		oldest := l.Movements[i]
+		next := slices.IndexFunc(l.Movements[i+1:], func(m Movement) bool { return m.Channel == oldest.Channel })
+		if next < 0 {
+			i++
+			continue
+		}
+		l.Movements[i+1+next].Units += oldest.Units
+		l.Movements[i+1+next].Open += oldest.Open
+		l.Movements = slices.Delete(l.Movements, i, i+1)
+	}
+	if len(l.Movements) == 0 {
+		l.Movements = nil
+	}
+}
+
+func (l *Ledger) shown(channel string) Shown { return l.Shown[channel] }
+
+func (l *Ledger) show(channel string, shown Shown) {
+	if shown == (Shown{}) {
+		delete(l.Shown, channel)
+		return
+	}
+	if l.Shown == nil {
+		l.Shown = make(map[string]Shown, 1)
+	}
+	l.Shown[channel] = shown
+}
+
+// units checks a quantity that a channel stated.
+func units(n int64) bool { return n >= -MaxUnits && n <= MaxUnits }
+
+func validBasis(basis driver.StockBasis) bool {
+	return basis == driver.BasisOnHand || basis == driver.BasisAvailable
+}

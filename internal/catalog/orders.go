@@ -1,0 +1,267 @@
+package catalog
+
+import (
+	"fmt"
+	"time"
+
+	"selaras.dev/selaras/connectors/driver"
+)
+
+// HorizonLine is the id of the record that holds, in ChangedAt, a channel's
+// horizon: an order that was placed up to it and whose lines are not known is
+// an old one, either expired or closed before the channel was first read. The
+// id cannot be that of a real line, which has no control characters.
+const HorizonLine = "\x00horizon"
+
+// position is what one line holds in a ledger.
+type position struct{ open, ordered, fulfilled, returned int64 }
+
+func (l *Line) position() position {
+	return position{
+		open:      l.Ordered - l.Cancelled - l.Fulfilled,
+		ordered:   l.Ordered - l.Cancelled,
+		fulfilled: l.Fulfilled,
+		returned:  l.Returned,
+	}
+}
+
+func (f *folding) orderChanged(changed *OrderChanged) error {
+	channel, order := f.fact.Channel, &changed.Order
+	f.skew("", order.ChangedAt)
+	var horizon time.Time
+	horizonRead := false
+	for i := range order.Lines {
+		id, state, ok := f.line(order, &order.Lines[i])
+		if !ok {
+			continue
+		}
+		old, known, err := f.lineState(id)
+		if err != nil {
+			return err
+		}
+		baseline := changed.Baseline
+		if !known && !baseline && !order.PlacedAt.IsZero() {
+			if !horizonRead {
+				record, _, err := f.state.Line(channel, HorizonLine)
+				if err != nil {
+					return err
+				}
+				horizon, horizonRead = record.ChangedAt, true
+			}
+			baseline = !order.PlacedAt.After(horizon)
+		}
+		if err := f.countLine(id, old, known, state, baseline); err != nil {
+			return err
+		}
+	}
+	if changed.Baseline && !order.PlacedAt.IsZero() {
+		return f.raiseHorizon(order.PlacedAt)
+	}
+	return nil
+}
+
+// countLine moves the ledger from what the line held to what it holds now.
+func (f *folding) countLine(id string, old Line, known bool, state Line, baseline bool) error {
+	channel := f.fact.Channel
+	if known && !newer(&state, &old) {
+		state = old
+	}
+	state.Source = f.topology.StockSource[channel]
+	if state.Source == "" {
+		// A line stays where it was counted while its channel is in no sync.
+		state.Source = old.Source
+	}
+	if known && state == old {
+		return nil
+	}
+	at := state.ChangedAt
+	if at.IsZero() {
+		at = f.fact.Time
+	}
+	from, to := old.position(), state.position()
+	switch {
+	case state.Source == "":
+	case known && old.Source == state.Source && old.SKU == state.SKU:
+		if err := f.difference(state.Source, state.SKU, from, to, at); err != nil {
+			return err
+		}
+	case !known && !baseline:
+		if err := f.difference(state.Source, state.SKU, position{}, to, at); err != nil {
+			return err
+		}
+	default:
+		if old.Source != "" {
+			if err := f.baseline(old.Source, old.SKU, -from.open, at); err != nil {
+				return err
+			}
+		}
+		if err := f.baseline(state.Source, state.SKU, to.open, at); err != nil {
+			return err
+		}
+	}
+	f.setLine(id, state)
+	return nil
+}
+
+// difference takes into the ledger what happened between two states of a line.
+func (f *folding) difference(source, sku string, from, to position, at time.Time) error {
+	if from == to {
+		return nil
+	}
+	channel := f.fact.Channel
+	ledger, err := f.openLedger(source, sku)
+	if err != nil {
+		return err
+	}
+	open := to.open - from.open
+	shelf := (to.returned - from.returned) - (to.fulfilled - from.fulfilled)
+	ledger.Committed += open
+	ledger.move(at, shelf)
+	shown := ledger.shown(channel)
+	shown.Committed += open
+	switch shown.Basis {
+	case driver.BasisOnHand:
+		shown.OnHand += shelf
+	case driver.BasisAvailable:
+		shown.OnHand += (to.returned - from.returned) - (to.ordered - from.ordered)
+		if open != 0 {
+			ledger.record(Movement{At: at, Channel: channel, Open: open})
+		}
+	}
+	ledger.show(channel, shown)
+	return f.closeLedger(source, ledger, at)
+}
+
+// baseline takes in units that were open already when the stock was read, or
+// releases them when their line moves to another ledger.
+func (f *folding) baseline(source, sku string, open int64, at time.Time) error {
+	if open == 0 {
+		return nil
+	}
+	channel := f.fact.Channel
+	ledger, err := f.openLedger(source, sku)
+	if err != nil {
+		return err
+	}
+	ledger.Committed += open
+	shown := ledger.shown(channel)
+	shown.Committed += open
+	if channel == source && open > 0 {
+		covered := min(ledger.Unattributed, open)
+		ledger.Unattributed -= covered
+		ledger.Committed -= covered
+		if ledger.Seeded && shown.Basis == driver.BasisAvailable {
+			// What was read as available did not have them.
+			ledger.OnHand += open
+		}
+	}
+	ledger.show(channel, shown)
+	return f.closeLedger(source, ledger, at)
+}
+
+// line reads one line of an order, made plausible.
+func (f *folding) line(order *driver.Order, line *driver.OrderLine) (string, Line, bool) {
+	id, ok := NormalizeSKU(line.ID)
+	if !ok {
+		f.note(NoteInvalidFact, line.SKU, 0, fmt.Sprintf("order %.100q has a line without a usable id", order.ID))
+		return "", Line{}, false
+	}
+	sku, ok := f.sku(line.SKU)
+	if !ok {
+		return "", Line{}, false
+	}
+	state := Line{
+		SKU:       sku,
+		Ordered:   max(0, min(line.Ordered, MaxUnits)),
+		ChangedAt: order.ChangedAt.UTC(),
+		Closed:    order.Closed,
+	}
+	if order.ChangedAt.IsZero() {
+		state.ChangedAt = time.Time{}
+	}
+	state.Fulfilled = max(0, min(line.Fulfilled, state.Ordered))
+	state.Cancelled = max(0, min(line.Cancelled, state.Ordered-state.Fulfilled))
+	state.Returned = max(0, min(line.Returned, state.Fulfilled))
+	if state.Ordered != line.Ordered || state.Fulfilled != line.Fulfilled ||
+		state.Cancelled != line.Cancelled || state.Returned != line.Returned {
+		f.note(NoteInvalidFact, sku, line.Ordered, fmt.Sprintf(
+			"order %.100q has impossible quantities (ordered %d, cancelled %d, fulfilled %d, returned %d); counted as %d, %d, %d, %d",
+			order.ID, line.Ordered, line.Cancelled, line.Fulfilled, line.Returned,
+			state.Ordered, state.Cancelled, state.Fulfilled, state.Returned))
+	}
+	if state.Closed {
+		// Nothing of a closed order will be shipped any more.
+		state.Cancelled = state.Ordered - state.Fulfilled
+	}
+	return id, state, true
+}
+
+// newer says whether a replaces b: it is later by the channel's clock or, at
+// the same time, further on. It is a total order, so that states may come in
+// any order.
+func newer(a, b *Line) bool {
+	if c := a.ChangedAt.Compare(b.ChangedAt); c != 0 {
+		return c > 0
+	}
+	if a.Closed != b.Closed {
+		return a.Closed
+	}
+	for _, pair := range [4][2]int64{
+		{a.Returned, b.Returned}, {a.Fulfilled, b.Fulfilled}, {a.Cancelled, b.Cancelled}, {a.Ordered, b.Ordered},
+	} {
+		if pair[0] != pair[1] {
+			return pair[0] > pair[1]
+		}
+	}
+	return a.SKU > b.SKU
+}
+
+// lineState reads through the changes of this fold: an order may name a line
+// twice.
+func (f *folding) lineState(id string) (Line, bool, error) {
+	for i := range f.changes.Lines {
+		if c := &f.changes.Lines[i]; c.ID == id {
+			return *c.Line, true, nil
+		}
+	}
+	return f.state.Line(f.fact.Channel, id)
+}
+
+func (f *folding) setLine(id string, line Line) {
+	f.changes.Lines = append(f.changes.Lines, LineChange{Channel: f.fact.Channel, ID: id, Line: &line})
+}
+
+func (f *folding) raiseHorizon(to time.Time) error {
+	record, _, err := f.state.Line(f.fact.Channel, HorizonLine)
+	if err != nil || !to.After(record.ChangedAt) {
+		return err
+	}
+	f.setLine(HorizonLine, Line{ChangedAt: to.UTC()})
+	return nil
+}
+
+// Expired says whether a line will never be asked for again and may go.
+func (l *Line) Expired(now time.Time) bool {
+	return l.Closed && now.Sub(l.ChangedAt) > Retention
+}
+
+// Expire returns the changes that delete expired lines of one channel: the
+// lines, and the channel's horizon raised over them. horizon is the record
+// HorizonLine; the given lines must all be Expired.
+func Expire(channel string, horizon Line, lines map[string]Line) []LineChange {
+	changes := make([]LineChange, 0, len(lines)+1)
+	latest := horizon.ChangedAt
+	for id, line := range lines {
+		if id == HorizonLine {
+			continue
+		}
+		changes = append(changes, LineChange{Channel: channel, ID: id})
+		if line.ChangedAt.After(latest) {
+			latest = line.ChangedAt
+		}
+	}
+	if latest.After(horizon.ChangedAt) {
+		changes = append(changes, LineChange{Channel: channel, ID: HorizonLine, Line: &Line{ChangedAt: latest}})
+	}
+	return changes
+}

@@ -1,0 +1,156 @@
+package catalog
+
+import (
+	"fmt"
+	"time"
+
+	"selaras.dev/selaras/connectors/driver"
+)
+
+func (f *folding) stockObserved(observed *StockObserved) error {
+	channel := f.fact.Channel
+	source := f.topology.StockSource[channel]
+	if source == "" {
+		return nil
+	}
+	sku, ok := f.stockFact(observed.SKU, observed.Location, observed.Basis, observed.OnHand)
+	if !ok {
+		return nil
+	}
+	f.skew(sku, observed.ChangedAt)
+	ledger, err := f.openLedger(source, sku)
+	if err != nil {
+		return err
+	}
+	at := observed.ChangedAt
+	if at.IsZero() {
+		at = f.fact.Time
+	}
+	before := *ledger
+	shown := ledger.shown(channel)
+	known := shown.Basis == observed.Basis
+	difference := observed.OnHand - shown.OnHand
+	read := Shown{OnHand: observed.OnHand, Basis: observed.Basis, Committed: shown.Committed}
+	owns := channel == source || f.topology.AdoptsStock[channel]
+	switch {
+	case !ledger.Seeded && channel == source:
+		ledger.Seeded = true
+		ledger.OnHand = observed.OnHand
+		if observed.Basis == driver.BasisAvailable {
+			ledger.OnHand += shown.Committed
+		}
+	case !ledger.Seeded || !known || difference == 0:
+		// Nothing to compare with, or an echo.
+	case owns:
+		if !ledger.move(at, difference) {
+			break // the newest count saw it already
+		}
+		f.note(NoteStockAdjusted, sku, difference, fmt.Sprintf("%+d units that no order explains were taken into the ledger", difference))
+	default:
+		f.note(NoteStockDrift, sku, difference, fmt.Sprintf("the channel shows %+d units that no order explains", difference))
+	}
+	if ledger.Seeded && channel == source && observed.Basis == driver.BasisOnHand {
+		held := max(0, min(observed.Reserved, MaxUnits)-shown.Committed)
+		ledger.Committed += held - ledger.Unattributed
+		ledger.Unattributed = held
+	}
+	same := ledger.Seeded == before.Seeded && ledger.OnHand == before.OnHand && ledger.Unattributed == before.Unattributed
+	if same && read == shown {
+		return nil
+	}
+	ledger.show(channel, read)
+	return f.closeLedger(source, ledger, at)
+}
+
+func (f *folding) stockConfirmed(confirmed *StockConfirmed) error {
+	channel := f.fact.Channel
+	source := f.topology.StockSource[channel]
+	if source == "" {
+		return nil
+	}
+	sku, ok := f.stockFact(confirmed.SKU, confirmed.Location, confirmed.Basis, confirmed.OnHand)
+	if !ok {
+		return nil
+	}
+	ledger, err := f.openLedger(source, sku)
+	if err != nil {
+		return err
+	}
+	shown := ledger.shown(channel)
+	read := Shown{OnHand: confirmed.OnHand, Basis: confirmed.Basis, Committed: shown.Committed}
+	if read == shown {
+		return nil
+	}
+	ledger.show(channel, read)
+	return f.closeLedger(source, ledger, f.fact.Time)
+}
+
+func (f *folding) stockCounted(counted *StockCounted) error {
+	channel := f.fact.Channel
+	source := f.topology.StockSource[channel]
+	if source == "" {
+		return nil
+	}
+	sku, ok := f.stockFact(counted.SKU, counted.Location, counted.Basis, counted.Quantity)
+	if !ok {
+		return nil
+	}
+	switch {
+	case counted.Quantity < 0:
+		f.note(NoteInvalidFact, sku, counted.Quantity, "a count cannot be negative")
+		return nil
+	case counted.AsOf.IsZero():
+		f.note(NoteInvalidFact, sku, counted.Quantity, "the count does not say when it was made (asOf)")
+		return nil
+	}
+	f.skew(sku, counted.AsOf)
+	asOf := counted.AsOf.UTC()
+	if age := f.fact.Time.Sub(asOf); age > Retention {
+		f.note(NoteStaleCount, sku, counted.Quantity, fmt.Sprintf("the count is %s old, older than %s", age.Round(time.Minute), Retention))
+		return nil
+	}
+	ledger, err := f.openLedger(source, sku)
+	if err != nil {
+		return err
+	}
+	if !asOf.After(ledger.CountedAt) {
+		if asOf.Before(ledger.CountedAt) {
+			f.note(NoteStaleCount, sku, counted.Quantity, "a newer count was taken in before")
+		}
+		return nil
+	}
+	onHand := counted.Quantity
+	if counted.Basis == driver.BasisAvailable {
+		onHand += ledger.shown(channel).Committed
+	}
+	for _, m := range ledger.Movements {
+		if !m.At.After(asOf) {
+			continue
+		}
+		onHand += m.Units
+		if counted.Basis == driver.BasisAvailable && m.Channel == channel {
+			// Units ordered after the count were available when counted.
+			onHand -= m.Open
+		}
+	}
+	ledger.OnHand, ledger.Seeded, ledger.CountedAt = onHand, true, asOf
+	return f.closeLedger(source, ledger, asOf)
+}
+
+// stockFact checks what all facts of stock have in common.
+func (f *folding) stockFact(sku, location string, basis driver.StockBasis, quantity int64) (string, bool) {
+	sku, ok := f.sku(sku)
+	switch {
+	case !ok:
+		return "", false
+	case location != "":
+		f.note(NoteInvalidFact, sku, quantity, fmt.Sprintf("stock is kept over all locations, the fact is of location %.100q alone", location))
+	case !validBasis(basis):
+		f.note(NoteInvalidFact, sku, quantity, fmt.Sprintf("%.100q is no basis of stock: OnHand or Available", basis))
+	case !units(quantity):
+		f.note(NoteInvalidFact, sku, quantity, fmt.Sprintf("%d units are absurd, at most %d are believed", quantity, int64(MaxUnits)))
+	default:
+		return sku, true
+	}
+	return "", false
+}
