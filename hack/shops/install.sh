@@ -1,0 +1,171 @@
+#!/usr/bin/env bash
+# Installs the real third-party servers that the demo and the tests run.
+#
+#   hack/shops/install.sh [vendure|medusa|postgres|nginx|all]... [--print-dir]
+#
+# Shops go to ${SELARAS_CACHE:-${XDG_CACHE_HOME:-~/.cache}/selaras}/shops, one
+# directory for each content of their pinned packages, shared by every checkout;
+# PostgreSQL and nginx come from Debian. What is there already is left alone, and
+# an install that was interrupted is repeated. --print-dir only prints where
+# the named shop is or would be. internal/shops computes the same directories.
+set -euo pipefail
+
+root=$(cd "$(dirname "$0")/../.." && pwd)
+cache=${SELARAS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/selaras}/shops
+
+say() { echo "shops: $*" >&2; }
+die() { say "$*"; exit 1; }
+
+# content FILE...: the first 12 digits of the SHA-256 of the files joined.
+content() {
+  if command -v sha256sum >/dev/null; then cat "$@" | sha256sum | cut -c1-12
+  else cat "$@" | shasum -a 256 | cut -c1-12; fi
+}
+
+vendure_src=$root/internal/shops/vendure
+vendure_dir() {
+  echo "$cache/vendure-$(content "$vendure_src"/{package.json,package-lock.json,sample.json})"
+}
+vendure_app() {
+  echo "$(vendure_dir)/app-$(content "$vendure_src"/{config.js,hook.js,populate.js,server.js})"
+}
+
+medusa_src=$root/internal/shops/medusa
+medusa_dir() {
+  echo "$cache/medusa-$(content "$medusa_src"/{package.json,package-lock.json})"
+}
+medusa_app() {
+  echo "$(medusa_dir)/app-$(content "$medusa_src"/{medusa-config.js,hooks.js})"
+}
+
+need_node() {
+  command -v node >/dev/null && command -v npm >/dev/null ||
+    die "needs Node.js 20 or newer with npm (Debian: apt-get install nodejs npm)"
+  local major
+  major=$(node -p 'process.versions.node.split(".")[0]')
+  [ "$major" -ge 20 ] || die "needs Node.js 20 or newer, found $(node -v)"
+}
+
+# once DIR FUNCTION: fills DIR with FUNCTION STAGING, whole or not at all, one
+# process at a time.
+once() {
+  local dir=$1 fill=$2
+  [ -d "$dir" ] && return
+  mkdir -p "$(dirname "$dir")"
+  (
+    if command -v flock >/dev/null; then flock 9; fi
+    [ -d "$dir" ] && exit 0
+    rm -rf "$dir.staging"
+    mkdir "$dir.staging"
+    "$fill" "$dir.staging"
+    mv "$dir.staging" "$dir"
+  ) 9>"$dir.lock"
+}
+
+npm_ci() {
+  (cd "$1" && nice -n 5 npm ci --ignore-scripts --prefer-offline --no-audit --no-fund \
+    --loglevel=error >npm.log 2>&1) || { tail -n 20 "$1/npm.log" >&2; die "npm ci failed (above); run it again"; }
+}
+
+fill_vendure() {
+  cp "$vendure_src"/{package.json,package-lock.json,sample.json} "$1/"
+  say "installing Vendure from npm (432 packages, 150 MB; usually 10 s to 2 min)"
+  npm_ci "$1"
+  say "reading Vendure's sample catalogue from npm (5.6 MB; usually 5 s)"
+  fetch_sample "$1"
+}
+
+fetch_sample() {
+  local name version integrity packed file
+  name=$(node -p 'require(process.argv[1]).package' "$1/sample.json")
+  version=$(node -p 'require(process.argv[1]).version' "$1/sample.json")
+  integrity=$(node -p 'require(process.argv[1]).integrity' "$1/sample.json")
+  mkdir "$1/sample"
+  (cd "$1/sample" && npm pack "$name@$version" --silent >/dev/null) || die "npm pack $name@$version failed; run it again"
+  file=$(ls "$1"/sample/*.tgz)
+  packed=sha512-$(node -p 'require("crypto").createHash("sha512").update(require("fs").readFileSync(process.argv[1])).digest("base64")' "$file")
+  [ "$packed" = "$integrity" ] || die "$name@$version has integrity $packed, expected $integrity"
+  tar -xzf "$file" -C "$1/sample" --strip-components=2 package/assets/products.csv package/assets/initial-data.json
+  rm "$file"
+}
+
+fill_vendure_app() {
+  local catalogue
+  cp "$vendure_src"/*.js "$1/"
+  for catalogue in full empty large; do
+    say "filling Vendure's $catalogue database (usually 6 to 20 s)"
+    SUPERADMIN_USERNAME=superadmin SUPERADMIN_PASSWORD=superadmin SQLJS_FILE=$1/$catalogue.sqlite \
+      nice -n 5 node "$1/populate.js" "$catalogue" "$(vendure_dir)/sample" >"$1/$catalogue.log" 2>&1 ||
+      { tail -n 20 "$1/$catalogue.log" >&2; die "filling the $catalogue database failed (above)"; }
+  done
+}
+
+install_vendure() {
+  need_node
+  once "$(vendure_dir)" fill_vendure
+  once "$(vendure_app)" fill_vendure_app
+}
+
+fill_medusa() {
+  cp "$medusa_src"/{package.json,package-lock.json} "$1/"
+  say "installing Medusa from npm (1,064 packages, 700 MB; usually 1 to 3 min)"
+  npm_ci "$1"
+}
+
+fill_medusa_app() {
+  mkdir -p "$1/src/subscribers"
+  cp "$medusa_src/medusa-config.js" "$1/"
+  cp "$medusa_src/hooks.js" "$1/src/subscribers/"
+  cp "$medusa_src/package.json" "$1/"
+  ln -s ../node_modules "$1/node_modules"
+}
+
+install_medusa() {
+  need_node
+  install_postgres
+  once "$(medusa_dir)" fill_medusa
+  once "$(medusa_app)" fill_medusa_app
+}
+
+# debian PACKAGE TIME: installs it when root, else says what to run.
+debian() {
+  command -v apt-get >/dev/null || die "needs $1, which this script only knows how to get on Debian"
+  [ "$(id -u)" = 0 ] || die "needs $1: run 'apt-get install --no-install-recommends $1' as root"
+  say "installing Debian's $1 (usually $2)"
+  if ! apt-cache show "$1" >/dev/null 2>&1; then apt-get update -qq; fi
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$1" >/dev/null
+}
+
+install_postgres() {
+  compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null && return
+  # The tests start servers of their own: Debian's should not create one.
+  if [ "$(id -u)" = 0 ] && [ ! -d /etc/postgresql-common ]; then
+    mkdir -p /etc/postgresql-common/createcluster.d
+    echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.d/selaras.conf
+  fi
+  debian postgresql "20 s"
+}
+
+install_nginx() {
+  [ -x /usr/sbin/nginx ] || command -v nginx >/dev/null || debian nginx-light "5 s"
+}
+
+what=()
+print=
+for arg; do
+  case $arg in
+    vendure | medusa | postgres | nginx) what+=("$arg") ;;
+    all) what+=(vendure postgres nginx medusa) ;;
+    --print-dir) print=1 ;;
+    *) die "unknown argument $arg: use vendure, medusa, postgres, nginx, all or --print-dir" ;;
+  esac
+done
+[ ${#what[@]} -gt 0 ] || what=(vendure)
+
+for name in "${what[@]}"; do
+  if [ -n "$print" ]; then
+    case $name in vendure | medusa) "${name}_dir" ;; esac
+  else
+    "install_$name"
+  fi
+done
