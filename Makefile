@@ -129,5 +129,5 @@ $(KUSTOMIZE): hack/tools/go.mod hack/tools/go.sum
 	cd hack/tools && go build -o $@ sigs.k8s.io/kustomize/kustomize/v5
 
 $(GOLANGCI_LINT): hack/tools/go.mod hack/tools/go.sum hack/tools/lint/main.go
-	@echo "building golangci-lint (once, a few minutes) …"
+	@echo "building golangci-lint (once, 1 to 4 minutes) …"
 	cd hack/tools && go build -o $@ ./lint
