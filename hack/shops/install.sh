@@ -27,7 +27,7 @@ vendure_dir() {
   echo "$cache/vendure-$(content "$vendure_src"/{package.json,package-lock.json,sample.json})"
 }
 vendure_app() {
-  echo "$(vendure_dir)/app-$(content "$vendure_src"/{config.js,hook.js,populate.js,server.js})"
+  echo "$(vendure_dir)/app-$(content "$vendure_src"/{config.js,hook.js,populate.js,server.js,../webhook.js})"
 }
 
 medusa_src=$root/internal/shops/medusa
@@ -35,7 +35,7 @@ medusa_dir() {
   echo "$cache/medusa-$(content "$medusa_src"/{package.json,package-lock.json})"
 }
 medusa_app() {
-  echo "$(medusa_dir)/app-$(content "$medusa_src"/{medusa-config.js,hooks.js})"
+  echo "$(medusa_dir)/app-$(content "$medusa_src"/{medusa-config.js,hooks.js,../webhook.js})"
 }
 
 need_node() {
@@ -91,7 +91,7 @@ fetch_sample() {
 
 fill_vendure_app() {
   local catalogue
-  cp "$vendure_src"/*.js "$1/"
+  cp "$vendure_src"/*.js "$root/internal/shops/webhook.js" "$1/"
   for catalogue in full empty large; do
     say "filling Vendure's $catalogue database (usually 6 to 20 s)"
     SUPERADMIN_USERNAME=superadmin SUPERADMIN_PASSWORD=superadmin SQLJS_FILE=$1/$catalogue.sqlite \
@@ -114,7 +114,7 @@ fill_medusa() {
 
 fill_medusa_app() {
   mkdir -p "$1/src/subscribers"
-  cp "$medusa_src/medusa-config.js" "$1/"
+  cp "$medusa_src/medusa-config.js" "$root/internal/shops/webhook.js" "$1/"
   cp "$medusa_src/hooks.js" "$1/src/subscribers/"
   cp "$medusa_src/package.json" "$1/"
   ln -s ../node_modules "$1/node_modules"

@@ -7,13 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 )
 
 // sources are the files whose content names an install directory; the install
 // script reads the same files and computes the same names.
 //
-//go:embed vendure/*.js vendure/*.json medusa/*.js medusa/*.json
+//go:embed webhook.js vendure/*.js vendure/*.json medusa/*.js medusa/*.json
 var sources embed.FS
 
 // ErrNotInstalled says that a shop's packages are not in the cache. The text of
@@ -23,20 +24,20 @@ var ErrNotInstalled = errors.New("not installed")
 // install is one kind of shop as the install script leaves it in the cache.
 type install struct {
 	name     string
-	packages []string // name the directory that holds node_modules
-	app      []string // name the directory in it that holds what is run
+	packages []string // files that name the directory that holds node_modules
+	app      []string // files that name the directory in it that holds what is run
 }
 
 var (
 	vendureInstall = install{
 		name:     "vendure",
 		packages: []string{"package.json", "package-lock.json", "sample.json"},
-		app:      []string{"config.js", "hook.js", "populate.js", "server.js"},
+		app:      []string{"config.js", "hook.js", "populate.js", "server.js", "../webhook.js"},
 	}
 	medusaInstall = install{
 		name:     "medusa",
 		packages: []string{"package.json", "package-lock.json"},
-		app:      []string{"medusa-config.js", "hooks.js"},
+		app:      []string{"medusa-config.js", "hooks.js", "../webhook.js"},
 	}
 )
 
@@ -74,7 +75,7 @@ func (i install) appDir() (string, error) {
 func (i install) digest(files []string) (string, error) {
 	sum := sha256.New()
 	for _, name := range files {
-		content, err := sources.ReadFile(i.name + "/" + name)
+		content, err := sources.ReadFile(path.Join(i.name, name))
 		if err != nil {
 			return "", fmt.Errorf("shops: embedded file: %w", err)
 		}

@@ -177,7 +177,8 @@ func changesItsCurrency(t *testing.T, shop *core.Vendure) {
 func TestVendureKeepsWhatItAnsweredThroughKill(t *testing.T) {
 	t.Parallel()
 	ctx, ok := testContext(t), must(t)
-	shop := shops.StartVendure(t, core.VendureOptions{})
+	directory := t.TempDir()
+	shop := shops.StartVendure(t, core.VendureOptions{Dir: directory})
 	address := shop.URL()
 
 	ok(shop.SetPrice(ctx, "L2201308", 111))
@@ -195,6 +196,13 @@ func TestVendureKeepsWhatItAnsweredThroughKill(t *testing.T) {
 	}
 	if _, err := shop.Order(ctx, order.Code); err != nil {
 		t.Error(err)
+	}
+
+	// Another process that starts a shop on the directory finds the same shop.
+	ok(shop.Close())
+	shop = shops.StartVendure(t, core.VendureOptions{Dir: directory})
+	if got, err := shop.Listing(ctx, "L2201308"); err != nil || got.Price != 111 || shop.URL() != address {
+		t.Errorf("reopened at %s: %+v, %v; want price 111 at %s", shop.URL(), got, err, address)
 	}
 }
 

@@ -89,10 +89,11 @@ async function main() {
   if (process.env.SQLJS_FILE) {
     saveWhole(process.env.SQLJS_FILE, app.get(TransactionalConnection).rawConnection.driver.export());
   }
-  await app.close();
   fs.rmSync(work, { recursive: true, force: true });
 }
 
+// Node would end with 0 if it found nothing left to wait for.
+process.exitCode = 1;
 main().then(() => process.exit(0), err => {
   console.error(err);
   process.exit(1);

@@ -5,7 +5,7 @@
 //   DATABASE_URL            postgres://… of a database that holds a catalogue
 //   SUPERADMIN_USERNAME, SUPERADMIN_PASSWORD
 //   CHANNEL_TOKEN           token of the default channel, unique to the shop
-//   HOOK_FILE               JSON {"url","secret"}: see hook.js
+//   HOOK_FILE               JSON {"url","secret"}: see webhook.js
 // Prints "ready" alone on a line when both APIs answer. SIGTERM ends it in
 // good order.
 
