@@ -167,13 +167,18 @@ func (f *folding) whose(ctx context.Context) error {
 func (s *Space) ReadCursor(ctx context.Context) (Cursor, error) {
 	var cur Cursor
 	err := s.retry(ctx, "read the cursor", func(ctx context.Context) (err error) {
-		if s.fixed {
-			cur, err = s.anyCursor(ctx)
-		} else {
-			cur, _, err = s.leaderCursor(ctx)
-		}
+		cur, err = s.cursorOnce(ctx)
 		return err
 	})
+	return cur, err
+}
+
+// cursorOnce reads the cursor as freshly as the credentials allow.
+func (s *Space) cursorOnce(ctx context.Context) (Cursor, error) {
+	if s.fixed {
+		return s.anyCursor(ctx)
+	}
+	cur, _, err := s.leaderCursor(ctx)
 	return cur, err
 }
 

@@ -24,7 +24,8 @@ type Batch struct {
 	// position to go on from. 0 when no cursor was ever stored.
 	Epoch uint64
 	// Caught is set once: everything that was stored when reading began has
-	// been delivered with this batch or before.
+	// been delivered with this batch or before. On a cluster a connector's
+	// "when" may be a moment earlier.
 	Caught bool
 }
 
@@ -32,8 +33,9 @@ type Batch struct {
 // again before it is believed: a replica may be a moment behind.
 const regressionDoubt = 3 * time.Second
 
-// ReadRecords calls fn with the records after a position, in order, the last
-// per subject, until ctx ends or fn fails; fn's error is returned as it is. A
+// ReadRecords calls fn with the records after a position, in order, until ctx
+// ends or fn fails; fn's error is returned as it is. Of several versions of a
+// record the last is delivered, and perhaps some before it. A
 // cursor record follows every record of its batch, so a cursor with FactSeq >= n
 // says that all the facts up to n have their effect delivered. Reading survives
 // reconnects and restarts of the hub. ErrRegressed says that the stream does not
@@ -41,19 +43,26 @@ const regressionDoubt = 3 * time.Second
 func (s *Space) ReadRecords(ctx context.Context, o ReadOptions, fn func(Batch) error) error {
 	var records []Record
 	epoch := o.After.Epoch
-	var target uint64 // where the stream ended when reading began
+	var reached, target uint64 // target is where the stream ended when reading began
 	started, caught := false, false
 	kinds := o.Kinds
 	if kinds == 0 {
 		kinds = Everything
 	}
+	// The cursor is always read: it marks the end of the backlog. What was not
+	// asked for is dropped here.
+	filters := s.l.filters(kinds | KindCursor)
+	if s.fixed {
+		filters = s.l.filters(Shared) // the one filter that permissions allow
+	}
 	spec := consumeSpec{
-		stream: s.l.cat, filters: s.l.filters(kinds), purpose: "records", after: o.After.Seq,
+		stream: s.l.cat, filters: filters, purpose: "records", after: o.After.Seq,
 		check: func(ctx context.Context, seq uint64) error {
 			cur, err := s.confirmRecords(ctx, Position{Seq: seq, Epoch: epoch})
 			if err != nil {
 				return err
 			}
+			reached = max(reached, seq)
 			if cur.StateEpoch != 0 {
 				epoch = cur.StateEpoch
 			}
@@ -63,7 +72,7 @@ func (s *Space) ReadRecords(ctx context.Context, o ReadOptions, fn func(Batch) e
 			return nil
 		},
 	}
-	return s.consume(ctx, spec, func(batch []message, end bool) error {
+	return s.consume(ctx, spec, func(batch []message, _ bool) error {
 		records = records[:0]
 		for i := range batch {
 			m := &batch[i]
@@ -80,7 +89,12 @@ func (s *Space) ReadRecords(ctx context.Context, o ReadOptions, fn func(Batch) e
 				records = append(records, Record{Subject: sub, Data: m.data, Deleted: len(m.data) == 0, Seq: m.seq, Time: m.time})
 			}
 		}
-		now := !caught && (end || len(batch) > 0 && target > 0 && batch[len(batch)-1].seq >= target)
+		if len(batch) > 0 {
+			reached = batch[len(batch)-1].seq
+		}
+		// That the consumer has nothing more is not enough: its replica may not
+		// have stored yet what the leader has.
+		now := !caught && reached >= target
 		if len(records) == 0 && !now {
 			return nil
 		}
@@ -97,7 +111,7 @@ func (s *Space) confirmRecords(ctx context.Context, p Position) (Cursor, error) 
 	deadline := time.Now().Add(regressionDoubt)
 	var b backoff
 	for {
-		cur, err := s.anyCursor(ctx)
+		cur, err := s.cursorOnce(ctx)
 		if err != nil {
 			if errors.Is(err, context.DeadlineExceeded) {
 				return Cursor{}, errAttemptTimeout
