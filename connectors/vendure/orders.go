@@ -1,0 +1,315 @@
+package vendure
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"selaras.dev/selaras/connectors/driver"
+)
+
+// Vendure moves Order.updatedAt when an order is placed or a line of it is
+// cancelled, but not when its payment is settled, and not when it is fulfilled,
+// shipped or delivered. So a round of ReadOrders has three parts:
+//
+//  1. changed: placed orders by updatedAt;
+//  2. sweep: every order that can still be fulfilled, by orderPlacedAt;
+//  3. gone: orders that were in an earlier sweep and are not in this one, by
+//     id: how they ended.
+//
+// Orders that have not changed since they were last handed over are left out:
+// the connection remembers a fingerprint of each. A new process remembers
+// nothing; its first sweep goes back to the oldest order that was open at the
+// end of the last one (OldestOpen, in the cursor), takes orders in any state,
+// and hands over what has changed since the last round by any of the times of
+// order, line and fulfilment.
+
+// orderPosition is the cursor of ReadOrders.
+type orderPosition struct {
+	// Nonce names the page that ended here: asking with it says that the page
+	// was kept.
+	Nonce   string `json:"n"`
+	Changed feed   `json:"c"`
+	Sweep   feed   `json:"w"`
+	// Part is the part of the round that comes next.
+	Part orderPart `json:"p"`
+	// OldestOpen is the earliest orderPlacedAt of an order that was open; where
+	// none was, a time before that of any order placed later.
+	OldestOpen time.Time `json:"o"`
+	// Baseline: this is the first round of all.
+	Baseline bool `json:"f,omitempty"`
+	// AnyState: the sweep under way takes orders in any state.
+	AnyState bool `json:"x,omitempty"`
+}
+
+// restart begins the round anew, for a process that did not begin it.
+func (p *orderPosition) restart() {
+	p.Part, p.Sweep, p.Changed.BeganAt = partChanged, feed{}, 0
+}
+
+type orderPart int
+
+const (
+	partChanged orderPart = iota
+	partSweep
+	partGone
+)
+
+// shippedStates are those of orders of which nothing is on the shelf any more.
+// A later return moves updatedAt, so they need no sweep.
+var shippedStates = []string{"Shipped", "Delivered", "Cancelled"}
+
+const newestOrderQuery = `query NewestOrder($options: OrderListOptions!) {
+  orders(options: $options) { items { updatedAt } }
+}`
+
+const orderFields = `
+fragment OrderFields on Order {
+  id code state updatedAt orderPlacedAt currencyCode
+  lines { id quantity orderPlacedQuantity proratedUnitPriceWithTax updatedAt productVariant { sku } }
+  fulfillments { id state updatedAt lines { orderLineId quantity } }
+  modifications { id }
+}
+`
+
+const ordersQuery = `query Orders($options: OrderListOptions!) {
+  orders(options: $options) { totalItems items { ...OrderFields } }
+}` + orderFields
+
+// histories are read of those orders only whose lines were changed.
+const historyQuery = `query History($options: OrderListOptions!, $entries: HistoryEntryListOptions!) {
+  orders(options: $options) { items { id history(options: $entries) { items { type data } } } }
+}`
+
+// ReadOrders implements driver.OrderReader.
+func (c *connection) ReadOrders(ctx context.Context, after driver.Cursor, limit int) (driver.OrderPage, error) {
+	const what = "read orders"
+	ctx = driver.WithOperation(ctx, driver.OpOrders)
+	limit = boundLimit(limit, pageSize)
+	s, err := c.shop.read(ctx, c)
+	if err != nil {
+		return driver.OrderPage{}, err
+	}
+	var at orderPosition
+	if after == "" {
+		newest, err := c.newestOrder(ctx, what)
+		if err != nil {
+			return driver.OrderPage{}, err
+		}
+		at = orderPosition{Changed: startFeed(newest, time.Now()), OldestOpen: newest.Add(-overlap), Baseline: true}
+	} else if err := decodeCursor(what, after, &at); err != nil {
+		return driver.OrderPage{}, err
+	}
+	m := c.orders
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.acknowledge(at.Nonce) {
+		at.restart()
+	}
+	r := orderRound{c: c, s: s, m: m, at: at, what: what}
+	more, err := r.step(ctx, limit)
+	if err != nil {
+		return driver.OrderPage{}, err
+	}
+	r.at.Nonce = m.offer()
+	return driver.OrderPage{Orders: r.orders, Next: encodeCursor(r.at), More: more}, nil
+}
+
+func (c *connection) newestOrder(ctx context.Context, what string) (time.Time, error) {
+	var data struct {
+		Orders struct {
+			Items []struct {
+				UpdatedAt time.Time `json:"updatedAt"`
+			} `json:"items"`
+		} `json:"orders"`
+	}
+	err := c.api.do(ctx, operation{what: what, query: newestOrderQuery, variables: map[string]any{
+		"options": map[string]any{"take": 1, "sort": map[string]any{"updatedAt": "DESC"}},
+	}}, &data)
+	if err != nil || len(data.Orders.Items) == 0 {
+		return time.Unix(0, 0).UTC(), err
+	}
+	return data.Orders.Items[0].UpdatedAt, nil
+}
+
+// orderRound is one call of ReadOrders: one page of one part.
+type orderRound struct {
+	c      *connection
+	s      *shop
+	m      *orderMemory
+	at     orderPosition
+	what   string
+	orders []driver.Order
+}
+
+// step reads the next page and says whether the round goes on.
+func (r *orderRound) step(ctx context.Context, limit int) (more bool, err error) {
+	switch r.at.Part {
+	case partChanged:
+		return true, r.changed(ctx, limit)
+	case partSweep:
+		return true, r.sweep(ctx, limit)
+	case partGone:
+		return r.gone(ctx, limit)
+	}
+	return false, invalid(r.what, "InvalidCursor", "the cursor is not one of this driver; start from the empty one")
+}
+
+func (r *orderRound) changed(ctx context.Context, limit int) error {
+	r.at.Changed.begin(time.Now())
+	placed := map[string]any{"orderPlacedAt": map[string]any{"isNull": false}}
+	more, err := r.walk(ctx, &r.at.Changed, "updatedAt", limit, placed)
+	if err == nil && !more {
+		r.at.Part = partSweep
+	}
+	return err
+}
+
+func (r *orderRound) sweep(ctx context.Context, limit int) error {
+	if r.at.Sweep.BeganAt == 0 {
+		r.m.beginSweep()
+		r.at.AnyState = !r.m.swept && !r.at.Baseline
+		r.at.Sweep = feed{Settled: time.Unix(0, 0)}
+		if r.at.AnyState {
+			r.at.Sweep.Settled = r.at.OldestOpen.Add(-resolution)
+		}
+	}
+	var filter map[string]any
+	if !r.at.AnyState {
+		filter = map[string]any{"state": map[string]any{"notIn": shippedStates}}
+	}
+	r.at.Sweep.begin(time.Now())
+	more, err := r.walk(ctx, &r.at.Sweep, "orderPlacedAt", limit, filter)
+	if err == nil && !more {
+		r.at.Sweep = feed{}
+		r.at.Part = partGone
+	}
+	return err
+}
+
+// walk reads one page of a feed of orders.
+func (r *orderRound) walk(ctx context.Context, f *feed, field string, limit int, filter map[string]any) (more bool, err error) {
+	for {
+		list, err := r.list(ctx, f.options(field, limit, filter))
+		if err != nil {
+			return false, err
+		}
+		items := make([]feedItem, len(list.Items))
+		for i, o := range list.Items {
+			at := o.UpdatedAt
+			if field == "orderPlacedAt" {
+				at = o.PlacedAt
+			}
+			items[i] = feedItem{id: o.ID, at: at}
+		}
+		from, moved, more := f.advance(items, list.Total)
+		if moved {
+			continue
+		}
+		return more, r.take(ctx, list.Items[from:])
+	}
+}
+
+// gone reads how orders ended that are not open any more, and ends the round
+// when there is none left.
+func (r *orderRound) gone(ctx context.Context, limit int) (more bool, err error) {
+	missing := r.m.missing()
+	if len(missing) > 0 {
+		page := missing[:min(limit, len(missing))]
+		list, err := r.list(ctx, map[string]any{"take": len(page), "filter": map[string]any{"id": map[string]any{"in": page}}})
+		if err != nil {
+			return false, err
+		}
+		if err := r.take(ctx, list.Items); err != nil {
+			return false, err
+		}
+		r.m.offerGone(page)
+		if len(missing) > len(page) {
+			return true, nil
+		}
+	}
+	if oldest, open := r.m.endSweep(); open {
+		r.at.OldestOpen = oldest
+	} else if newest := r.m.newestPlaced.Add(-overlap); newest.After(r.at.OldestOpen) {
+		// Nothing is open: what is placed from now on is newer than all seen.
+		r.at.OldestOpen = newest
+	}
+	r.at.Part, r.at.Baseline = partChanged, false
+	r.at.Changed.end(time.Now())
+	return false, nil
+}
+
+type orderList struct {
+	Total int           `json:"totalItems"`
+	Items []vendorOrder `json:"items"`
+}
+
+func (r *orderRound) list(ctx context.Context, options map[string]any) (orderList, error) {
+	var data struct {
+		Orders orderList `json:"orders"`
+	}
+	err := r.c.api.do(ctx, operation{what: r.what, query: ordersQuery, variables: map[string]any{"options": options}}, &data)
+	return data.Orders, err
+}
+
+// take hands over those orders that are not as they were last handed over.
+func (r *orderRound) take(ctx context.Context, orders []vendorOrder) error {
+	if err := r.readHistories(ctx, orders); err != nil {
+		return err
+	}
+	for _, o := range orders {
+		translated := o.order(r.s.precision)
+		fresh := r.m.take(o, translated)
+		if r.at.Part == partSweep && r.at.AnyState && !translated.ChangedAt.After(r.at.Changed.Settled) {
+			// It was as it is when the last round ended.
+			continue
+		}
+		if fresh {
+			r.orders = append(r.orders, translated)
+		}
+	}
+	return nil
+}
+
+// readHistories reads what happened to the lines of orders that are not as
+// they were placed.
+func (r *orderRound) readHistories(ctx context.Context, orders []vendorOrder) error {
+	at := map[string]int{}
+	for i, o := range orders {
+		if o.wasChanged() {
+			at[o.ID] = i
+		}
+	}
+	if len(at) == 0 {
+		return nil
+	}
+	ids := slices.SortedFunc(maps.Keys(at), compareIDs)
+	var data struct {
+		Orders struct {
+			Items []struct {
+				ID      string `json:"id"`
+				History struct {
+					Items []historyEntry `json:"items"`
+				} `json:"history"`
+			} `json:"items"`
+		} `json:"orders"`
+	}
+	err := r.c.api.do(ctx, operation{what: r.what, query: historyQuery, variables: map[string]any{
+		"options": map[string]any{"take": len(ids), "filter": map[string]any{"id": map[string]any{"in": ids}}},
+		"entries": map[string]any{
+			"take":   1000,
+			"filter": map[string]any{"type": map[string]any{"in": []string{historyCancellation, historyFulfillment}}},
+			"sort":   map[string]any{"createdAt": "ASC", "id": "ASC"},
+		},
+	}}, &data)
+	if err != nil {
+		return err
+	}
+	for _, o := range data.Orders.Items {
+		if i, ok := at[o.ID]; ok {
+			orders[i].history = o.History.Items
+		}
+	}
+	return nil
+}
