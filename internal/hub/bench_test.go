@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nuid"
+	"strconv"
 	"testing"
 )
 
@@ -93,4 +96,42 @@ func benchSpace(b *testing.B) (context.Context, *Space) {
 	s := as(b, e.a, ns, catalog)
 	spaceAuthority[s] = e.a
 	return ctx, s
+}
+
+// BenchmarkRawFold is what BenchmarkFold is measured against: the same
+// messages, published by a bare NATS client with nothing of ours in between.
+func BenchmarkRawFold(b *testing.B) {
+	ctx, worker := benchSpace(b)
+	cur := must2(worker.ReadCursor(ctx))
+	const skus, batch = 20_000, 500
+	subjects := make([]string, skus)
+	payload := make([]byte, 200)
+	for i := range subjects {
+		subjects[i] = item(b, fmt.Sprintf("SKU-%08d", i)).String()
+	}
+	nc := worker.nc
+	n := 0
+	for b.Loop() {
+		from, id := n*batch%skus, nuid.Next()
+		for i := range batch {
+			m := &nats.Msg{Subject: subjects[from+i], Data: payload, Header: nats.Header{
+				hdrBatchID: {id}, hdrBatchSequence: {strconv.Itoa(i + 1)},
+			}}
+			if err := nc.PublishMsg(m); err != nil {
+				b.Fatal(err)
+			}
+		}
+		r, err := nc.RequestMsg(&nats.Msg{Subject: cursorSubject, Data: []byte(`{"factSeq":1,"epoch":1}`), Header: nats.Header{
+			hdrBatchID: {id}, hdrBatchSequence: {strconv.Itoa(batch + 1)}, hdrBatchCommit: {"1"},
+			hdrExpectedSeq: {strconv.FormatUint(cur.Seq, 10)},
+		}}, attemptTimeout)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if cur.Seq, err = parseAck(r.Data); err != nil {
+			b.Fatal(err)
+		}
+		n++
+	}
+	b.ReportMetric(float64(n*batch)/b.Elapsed().Seconds(), "records/s")
 }
