@@ -69,6 +69,9 @@ type StockObserved struct {
 	// repeats what is available and Reserved is zero.
 	Basis     driver.StockBasis `json:"basis"`
 	ChangedAt time.Time         `json:"changedAt,omitzero"`
+	// Revision orders the readings of the SKU on the channel: see
+	// StockConfirmed.
+	Revision uint64 `json:"revision,omitempty"`
 }
 
 // StockConfirmed: Selaras wrote the SKU's stock on the channel and read it
@@ -79,6 +82,12 @@ type StockConfirmed struct {
 	Basis    driver.StockBasis `json:"basis"`
 	// OnHand is the value read back, in the basis.
 	OnHand int64 `json:"onHand"`
+	// Revision rises from reading to reading of the SKU on the channel, whether
+	// it becomes a StockObserved or a StockConfirmed: the connector's clock in
+	// nanoseconds, kept from falling, will do. A fact that is not above the
+	// last one is a repetition and changes nothing, so that appending again
+	// what may have been stored is safe. 0 is always taken.
+	Revision uint64 `json:"revision,omitempty"`
 }
 
 // StockCounted: somebody counted the goods.

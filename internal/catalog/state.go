@@ -19,7 +19,8 @@ type Item struct {
 	// Removed items are no longer sold by the source.
 	Removed bool `json:"removed,omitempty"`
 	// ContentAt, PriceAt and StockAt are the channel's own time of the latest
-	// change of the group, for the end-to-end lag; zero if unknown.
+	// change of the group, for the end-to-end lag; zero if unknown. They measure
+	// the change that was folded last and alone depend on the order of facts.
 	ContentAt time.Time `json:"contentAt,omitzero"`
 	PriceAt   time.Time `json:"priceAt,omitzero"`
 	StockAt   time.Time `json:"stockAt,omitzero"`
@@ -59,6 +60,8 @@ type Shown struct {
 	Basis driver.StockBasis `json:"basis,omitempty"`
 	// Committed are the channel's own open units.
 	Committed int64 `json:"committed,omitempty"`
+	// Revision is that of the newest reading.
+	Revision uint64 `json:"revision,omitempty"`
 }
 
 // Movement is a change of what is on the shelf at a time of a channel's clock.

@@ -28,9 +28,12 @@ func (f *folding) stockObserved(observed *StockObserved) error {
 	}
 	before := *ledger
 	shown := ledger.shown(channel)
+	if repeated(observed.Revision, shown) {
+		return nil
+	}
 	known := shown.Basis == observed.Basis
 	difference := observed.OnHand - shown.OnHand
-	read := Shown{OnHand: observed.OnHand, Basis: observed.Basis, Committed: shown.Committed}
+	read := Shown{OnHand: observed.OnHand, Basis: observed.Basis, Committed: shown.Committed, Revision: max(observed.Revision, shown.Revision)}
 	owns := channel == source || f.topology.AdoptsStock[channel]
 	switch {
 	case !ledger.Seeded && channel == source:
@@ -77,7 +80,10 @@ func (f *folding) stockConfirmed(confirmed *StockConfirmed) error {
 		return err
 	}
 	shown := ledger.shown(channel)
-	read := Shown{OnHand: confirmed.OnHand, Basis: confirmed.Basis, Committed: shown.Committed}
+	if repeated(confirmed.Revision, shown) {
+		return nil
+	}
+	read := Shown{OnHand: confirmed.OnHand, Basis: confirmed.Basis, Committed: shown.Committed, Revision: max(confirmed.Revision, shown.Revision)}
 	if read == shown {
 		return nil
 	}
@@ -135,6 +141,11 @@ func (f *folding) stockCounted(counted *StockCounted) error {
 	}
 	ledger.OnHand, ledger.Seeded, ledger.CountedAt = onHand, true, asOf
 	return f.closeLedger(source, ledger, asOf)
+}
+
+// repeated says whether a reading was folded before, or a newer one was.
+func repeated(revision uint64, shown Shown) bool {
+	return revision != 0 && revision <= shown.Revision
 }
 
 // stockFact checks what all facts of stock have in common.
