@@ -34,8 +34,8 @@ const (
 
 // Hold is an emergency stop (annotation selaras.dev/hold).
 type Hold struct {
-	// Until ends the hold.
-	Until time.Time `json:"until"`
+	// Until ends the hold; zero = when it is lifted.
+	Until time.Time `json:"until,omitzero"`
 	// Reason is shown to people.
 	Reason string `json:"reason,omitempty"`
 }
@@ -60,6 +60,8 @@ type ChannelConfig struct {
 	// RequestsPerSecond and Burst are the rate budget; 0 = the driver's own.
 	RequestsPerSecond float64 `json:"requestsPerSecond,omitempty"`
 	Burst             int     `json:"burst,omitempty"`
+	// RateShare of the budget is this connector's, above 0 up to 1; 0 = all.
+	RateShare float64 `json:"rateShare,omitempty"`
 	// PollInterval is how often changes and orders are asked for.
 	PollInterval time.Duration `json:"pollInterval,omitempty"`
 	State        State         `json:"state"`

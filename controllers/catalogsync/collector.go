@@ -1,0 +1,106 @@
+package catalogsync
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	selarasv1alpha1 "selaras.dev/selaras/api/v1alpha1"
+	"selaras.dev/selaras/controllers/dataplane"
+	"selaras.dev/selaras/internal/metrics"
+	"selaras.dev/selaras/internal/workload"
+)
+
+// Collector exports the lag of every channel of every CatalogSync from the
+// reports, at scrape time: a deleted resource has no series, and a dead
+// connector's lag goes on rising.
+type Collector struct {
+	client client.Reader
+	plane  *dataplane.Plane
+
+	lag, oldest, target, items, failed *prometheus.Desc
+}
+
+// NewCollector makes a Collector that lists CatalogSyncs from the cache.
+func NewCollector(reader client.Reader, plane *dataplane.Plane) *Collector {
+	return &Collector{
+		client: reader, plane: plane,
+		lag: metrics.SyncLag.Desc(), oldest: metrics.SyncOldestPending.Desc(), target: metrics.SyncLagTarget.Desc(),
+		items: metrics.SyncItems.Desc(), failed: metrics.SyncOldestFailed.Desc(),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c *Collector) Describe(descs chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{c.lag, c.oldest, c.target, c.items, c.failed} {
+		descs <- d
+	}
+}
+
+// collectTimeout bounds the reading of the cache, which is empty until the
+// manager has started.
+const collectTimeout = 2 * time.Second
+
+// Collect implements prometheus.Collector.
+func (c *Collector) Collect(out chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), collectTimeout)
+	defer cancel()
+	var list selarasv1alpha1.CatalogSyncList
+	if err := c.client.List(ctx, &list); err != nil {
+		return // before the cache is filled there is nothing to tell
+	}
+	now := time.Now()
+	for i := range list.Items {
+		sync := &list.Items[i]
+		for j := range sync.Status.Channels {
+			c.collectChannel(out, now, sync, sync.Status.Channels[j].Name)
+		}
+	}
+}
+
+func (c *Collector) collectChannel(out chan<- prometheus.Metric, now time.Time, sync *selarasv1alpha1.CatalogSync, channel string) {
+	gauge := func(desc *prometheus.Desc, value float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, append(labels, sync.Namespace, sync.Name, channel)...)
+	}
+	gauge(c.target, maxLag(sync).Seconds())
+	pending, progress, known := c.pendingSince(sync, channel)
+	for _, cause := range []workload.Cause{workload.CauseChange, workload.CauseBackfill, workload.CauseRules} {
+		since, isPending := pending[cause]
+		switch {
+		case isPending:
+			gauge(c.lag, max(0, now.Sub(since).Seconds()), string(cause))
+			gauge(c.oldest, float64(since.UnixMilli())/1000, string(cause))
+		case known:
+			gauge(c.lag, 0, string(cause))
+		}
+	}
+	if !known {
+		return
+	}
+	for state, n := range map[string]int{"in_sync": progress.InSync, "pending": progress.Pending, "failed": progress.Failed, "drifted": progress.Drifted} {
+		gauge(c.items, float64(n), state)
+	}
+	if !progress.OldestFailed.IsZero() {
+		gauge(c.failed, float64(progress.OldestFailed.UnixMilli())/1000)
+	}
+}
+
+// pendingSince returns the oldest pending by cause: the connector's word while
+// it speaks, the catalog worker's when it has fallen silent.
+func (c *Collector) pendingSince(sync *selarasv1alpha1.CatalogSync, channel string) (map[workload.Cause]time.Time, workload.Progress, bool) {
+	if report, live := c.plane.ChannelReport(sync.Namespace, channel); live {
+		progress, ok := report.Progress[sync.Name]
+		return progress.OldestPending, progress, ok
+	}
+	report, live := c.plane.CatalogReport(sync.Namespace)
+	if !live {
+		return nil, workload.Progress{}, false
+	}
+	oldest := report.Syncs[sync.Name].Channels[channel].OldestPending
+	if oldest.IsZero() {
+		return nil, workload.Progress{}, false
+	}
+	return map[workload.Cause]time.Time{workload.CauseChange: oldest}, workload.Progress{}, false
+}

@@ -1,0 +1,306 @@
+// Package channel reconciles Channels: it validates them, deploys one
+// connector each, hands it its configuration through the hub and folds its
+// reports into the status.
+package channel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	selarasv1alpha1 "selaras.dev/selaras/api/v1alpha1"
+	"selaras.dev/selaras/controllers/announce"
+	"selaras.dev/selaras/controllers/children"
+	"selaras.dev/selaras/controllers/conditions"
+	"selaras.dev/selaras/controllers/dataplane"
+	"selaras.dev/selaras/controllers/hold"
+	"selaras.dev/selaras/internal/hub"
+	"selaras.dev/selaras/internal/workload"
+)
+
+// +kubebuilder:rbac:groups=selaras.dev,resources=channels,verbs=get;list;watch;patch;update
+// +kubebuilder:rbac:groups=selaras.dev,resources=channels/status,verbs=get;patch;update
+// +kubebuilder:rbac:groups=selaras.dev,resources=channels/finalizers,verbs=update
+// +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups="",resources=services;serviceaccounts;persistentvolumeclaims,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=networking.k8s.io,resources=networkpolicies,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=create
+// +kubebuilder:rbac:groups="",resources=pods;namespaces,verbs=get;list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// Reconciler reconciles Channels.
+type Reconciler struct {
+	Client   client.Client
+	Recorder events.EventRecorder
+	Plane    *dataplane.Plane
+	Children *children.Applier
+	// Validate is the pure validator of specs: nil when there is nothing wrong.
+	Validate func(*selarasv1alpha1.Channel) (reason, message string)
+	// WorkloadImage, HubURL and Trust are installation-wide: the image of
+	// connectors, the hub's address as pods see it, and the fingerprint of the
+	// keys that sign hub credentials.
+	WorkloadImage, HubURL, Trust string
+}
+
+// Reconcile brings one Channel a step nearer to its spec. Every exit has
+// written the status it found.
+func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (result ctrl.Result, err error) {
+	channel := &selarasv1alpha1.Channel{}
+	if err := r.Client.Get(ctx, request.NamespacedName, channel); err != nil {
+		if apierrors.IsNotFound(err) {
+			return ctrl.Result{}, r.Plane.DeleteChannel(ctx, request.Namespace, request.Name)
+		}
+		return ctrl.Result{}, err
+	}
+	if !channel.DeletionTimestamp.IsZero() {
+		return r.reconcileDelete(ctx, channel)
+	}
+	if channel.Spec.Suspend {
+		return ctrl.Result{}, r.reconcileSuspended(ctx, channel)
+	}
+	if changed, err := r.reconcileFinalizer(ctx, channel); err != nil || changed {
+		return ctrl.Result{}, err
+	}
+
+	before := channel.DeepCopy()
+	in := inputs{channel: channel, hubSecret: channel.Status.HubCredentials, requested: channel.Annotations[selarasv1alpha1.RequestedAtAnnotation]}
+	defer func() {
+		computeStatus(in, &channel.Status)
+		if patchErr := r.patchStatus(ctx, before, channel); patchErr != nil {
+			err = errors.Join(err, patchErr)
+		}
+		announce.Changes(r.Recorder, channel, before.Status.Conditions, channel.Status.Conditions, announced...)
+		if err != nil {
+			result = ctrl.Result{}
+		}
+	}()
+
+	// What the data plane says does not depend on the spec being right.
+	in.report, in.live = r.Plane.ChannelReport(channel.Namespace, channel.Name)
+	if in.deployment, in.podReason, err = r.observe(ctx, channel); err != nil {
+		in.failure = &problem{selarasv1alpha1.ReasonRetrying, err.Error()}
+		return ctrl.Result{}, err
+	}
+	if in.hold, err = r.holdInForce(ctx, channel); err != nil {
+		in.failure = &problem{selarasv1alpha1.ReasonRetrying, err.Error()}
+		return ctrl.Result{}, err
+	}
+
+	// What needs a new spec stops here; a connector that runs is left as it is.
+	if in.problem, err = r.validate(ctx, channel, in); err != nil || in.problem != nil {
+		return ctrl.Result{}, err
+	}
+
+	for _, phase := range []func(context.Context, *inputs) error{
+		r.reconcileHub,
+		r.reconcileChildren,
+		r.reconcileConfig,
+	} {
+		if err := phase(ctx, &in); err != nil {
+			in.failure = failureOf(err)
+			return ctrl.Result{}, err
+		}
+	}
+	return ctrl.Result{RequeueAfter: untilHoldEnds(in.hold)}, nil
+}
+
+// validate returns what only a new spec can mend.
+func (r *Reconciler) validate(ctx context.Context, channel *selarasv1alpha1.Channel, in inputs) (*problem, error) {
+	if reason, message := r.Validate(channel); reason != "" {
+		return &problem{reason, message}, nil
+	}
+	if in.live && in.report.UID == string(channel.UID) && in.report.Generation == channel.Generation && in.report.Problem != "" {
+		return &problem{in.report.Problem, in.report.ProblemMessage}, nil
+	}
+	elder, err := r.elderOfSameAccount(ctx, channel, in)
+	if err != nil || elder == "" {
+		return nil, err
+	}
+	return &problem{selarasv1alpha1.ReasonDuplicateAccount, fmt.Sprintf(
+			"Channel %s sells the same account: two writers would undo each other; delete one of the two, or give this one another endpoint or account", elder)},
+		r.park(ctx, channel)
+}
+
+// park keeps a connector that must not write from writing, without losing what
+// it reads.
+func (r *Reconciler) park(ctx context.Context, channel *selarasv1alpha1.Channel) error {
+	config := channelConfig(channel, nil)
+	config.State = workload.Paused
+	return r.Plane.PutChannelConfig(ctx, channel.Namespace, channel.Name, config)
+}
+
+// elderOfSameAccount names the older Channel with this one's account.
+func (r *Reconciler) elderOfSameAccount(ctx context.Context, channel *selarasv1alpha1.Channel, in inputs) (string, error) {
+	account := channel.Status.AccountID
+	if in.live && in.report.UID == string(channel.UID) && in.report.AccountID != "" {
+		account = in.report.AccountID
+	}
+	if account == "" {
+		return "", nil
+	}
+	var list selarasv1alpha1.ChannelList
+	if err := r.Client.List(ctx, &list, client.MatchingFields{accountIndex: accountKey(channel.Spec.Type, account)}); err != nil {
+		return "", fmt.Errorf("looking for other Channels of the account: %w", err)
+	}
+	for i := range list.Items {
+		other := &list.Items[i]
+		if other.UID != channel.UID && other.DeletionTimestamp.IsZero() && elder(other, channel) {
+			if other.Namespace != channel.Namespace {
+				return other.Namespace + "/" + other.Name, nil
+			}
+			return other.Name, nil
+		}
+	}
+	return "", nil
+}
+
+func elder(a, b *selarasv1alpha1.Channel) bool {
+	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
+		return a.CreationTimestamp.Before(&b.CreationTimestamp)
+	}
+	return a.UID < b.UID
+}
+
+// reconcileHub makes the namespace's account on the hub and the connector's
+// credentials for it.
+func (r *Reconciler) reconcileHub(ctx context.Context, in *inputs) error {
+	channel := in.channel
+	if err := r.Plane.Ensure(ctx, channel.Namespace); err != nil {
+		return &hubError{err}
+	}
+	name := hubSecretName(channel, r.Trust)
+	// The operator cannot read Secrets: one that it recorded and that feeds an
+	// available pod is there; in any other case creating it is harmless.
+	if name == in.hubSecret && in.deployment != nil && in.deployment.Status.AvailableReplicas > 0 {
+		return nil
+	}
+	credentials, err := r.Plane.Credentials(channel.Namespace, hub.Workload{Kind: hub.Connector, Name: channel.Name})
+	if err != nil {
+		return &hubError{err}
+	}
+	err = r.Client.Create(ctx, makeHubSecret(channel, name, credentials))
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("creating Secret %s with the connector's hub credentials: %w", name, err)
+	}
+	in.hubSecret = name
+	return nil
+}
+
+// reconcileChildren applies what the connector is made of.
+func (r *Reconciler) reconcileChildren(ctx context.Context, in *inputs) error {
+	channel := in.channel
+	key := types.NamespacedName{Namespace: channel.Namespace, Name: childName(channel)}
+	apply := func(live client.Object, intent runtime.ApplyConfiguration) error {
+		return r.Children.Apply(ctx, []types.UID{channel.UID}, live, key, intent)
+	}
+	if err := apply(&corev1.ServiceAccount{}, makeServiceAccount(channel)); err != nil {
+		return err
+	}
+	if err := apply(&corev1.Service{}, makeService(channel)); err != nil {
+		return err
+	}
+	if err := apply(&networkingv1.NetworkPolicy{}, makeNetworkPolicy(channel)); err != nil {
+		return err
+	}
+	if storage := makeStorage(channel); storage != nil {
+		if err := apply(&corev1.PersistentVolumeClaim{}, storage); err != nil {
+			return err
+		}
+	}
+	return apply(&appsv1.Deployment{}, makeDeployment(channel, deploymentParams{image: r.WorkloadImage, hubURL: r.HubURL, hubSecret: in.hubSecret}))
+}
+
+// reconcileConfig hands the connector what it runs by.
+func (r *Reconciler) reconcileConfig(ctx context.Context, in *inputs) error {
+	if err := r.Plane.PutChannelConfig(ctx, in.channel.Namespace, in.channel.Name, channelConfig(in.channel, in.hold)); err != nil {
+		return &hubError{err}
+	}
+	return nil
+}
+
+// reconcileSuspended says that the spec is not acted on, and nothing else.
+func (r *Reconciler) reconcileSuspended(ctx context.Context, channel *selarasv1alpha1.Channel) error {
+	before := channel.DeepCopy()
+	conditions.Suspend(&channel.Status.Conditions, channel.Generation)
+	channel.Status.ObservedGeneration = channel.Generation
+	return r.patchStatus(ctx, before, channel)
+}
+
+// reconcileFinalizer keeps the finalizer only as long as deleting the Channel
+// has something to do. The finalizer is set before the connector may write.
+func (r *Reconciler) reconcileFinalizer(ctx context.Context, channel *selarasv1alpha1.Channel) (bool, error) {
+	before := channel.DeepCopy()
+	var changed bool
+	if channel.Spec.DeletionPolicy == selarasv1alpha1.DeletionDelist {
+		changed = controllerutil.AddFinalizer(channel, selarasv1alpha1.DelistFinalizer)
+	} else {
+		changed = controllerutil.RemoveFinalizer(channel, selarasv1alpha1.DelistFinalizer)
+	}
+	if !changed {
+		return false, nil
+	}
+	return true, r.Client.Patch(ctx, channel, client.MergeFrom(before))
+}
+
+func (r *Reconciler) holdInForce(ctx context.Context, channel *selarasv1alpha1.Channel) (*workload.Hold, error) {
+	var namespace corev1.Namespace
+	if err := r.Client.Get(ctx, types.NamespacedName{Name: channel.Namespace}, &namespace); err != nil {
+		return nil, fmt.Errorf("reading namespace %s for its hold: %w", channel.Namespace, err)
+	}
+	return hold.InForce(time.Now(), channel.Annotations, namespace.Annotations), nil
+}
+
+// untilHoldEnds is when the Channel must be looked at again for its hold.
+func untilHoldEnds(h *workload.Hold) time.Duration {
+	if h == nil || h.Until.IsZero() {
+		return 0
+	}
+	return max(time.Second, time.Until(h.Until)+time.Second)
+}
+
+func (r *Reconciler) patchStatus(ctx context.Context, before, after *selarasv1alpha1.Channel) error {
+	if equality.Semantic.DeepEqual(before.Status, after.Status) {
+		return nil
+	}
+	if err := r.Client.Status().Patch(ctx, after, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("writing the status of Channel %s/%s: %w", after.Namespace, after.Name, err)
+	}
+	return nil
+}
+
+// hubError marks what failed on the way to the hub.
+type hubError struct{ err error }
+
+func (e *hubError) Error() string { return e.err.Error() }
+func (e *hubError) Unwrap() error { return e.err }
+
+func failureOf(err error) *problem {
+	var onHub *hubError
+	switch {
+	case errors.As(err, &onHub):
+		return &problem{selarasv1alpha1.ReasonHubUnavailable, err.Error()}
+	case errors.Is(err, children.ErrNotOwned):
+		return &problem{selarasv1alpha1.ReasonNotOwned, err.Error()}
+	}
+	return &problem{selarasv1alpha1.ReasonRetrying, err.Error()}
+}
+
+// announced are the conditions whose changes are worth an event.
+var announced = []string{
+	selarasv1alpha1.ConditionReady, selarasv1alpha1.ConditionStalled, selarasv1alpha1.ConditionCredentialsValid,
+	selarasv1alpha1.ConditionConnected, selarasv1alpha1.ConditionWebhooksHealthy,
+}

@@ -1,0 +1,59 @@
+// Package hold reads the emergency stop: the annotation selaras.dev/hold on a
+// resource or on its namespace, which GitOps does not undo and which overrides
+// the spec in the safe direction only (DESIGN §4).
+package hold
+
+import (
+	"strings"
+	"time"
+
+	selarasv1alpha1 "selaras.dev/selaras/api/v1alpha1"
+	"selaras.dev/selaras/internal/workload"
+)
+
+// forever is the word for a hold without an end.
+const forever = "forever"
+
+// InForce returns the hold that is in force now among the annotations given,
+// the one that lasts longest, and nil when there is none. Later annotations
+// never shorten earlier ones.
+func InForce(now time.Time, annotations ...map[string]string) *workload.Hold {
+	var longest *workload.Hold
+	for _, a := range annotations {
+		value, ok := a[selarasv1alpha1.HoldAnnotation]
+		if !ok {
+			continue
+		}
+		h := parse(value)
+		if !h.Until.IsZero() && !h.Until.After(now) {
+			continue
+		}
+		if longest == nil || outlasts(h, *longest) {
+			longest = &h
+		}
+	}
+	return longest
+}
+
+func outlasts(a, b workload.Hold) bool {
+	if a.Until.IsZero() || b.Until.IsZero() {
+		return a.Until.IsZero() && !b.Until.IsZero()
+	}
+	return a.Until.After(b.Until)
+}
+
+// parse reads "<until>|<reason>". What cannot be read holds without an end,
+// and the reason says what to write.
+func parse(value string) workload.Hold {
+	until, reason, _ := strings.Cut(value, "|")
+	until, reason = strings.TrimSpace(until), strings.TrimSpace(reason)
+	if until == forever {
+		return workload.Hold{Reason: reason}
+	}
+	at, err := time.Parse(time.RFC3339, until)
+	if err != nil {
+		return workload.Hold{Reason: strings.TrimSpace(reason + " (the annotation " + selarasv1alpha1.HoldAnnotation +
+			" cannot be read: write \"<RFC 3339 time>|<reason>\" or \"forever|<reason>\")")}
+	}
+	return workload.Hold{Until: at, Reason: reason}
+}

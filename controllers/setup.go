@@ -1,0 +1,96 @@
+// Package controllers is the control plane: it puts the controllers of all
+// kinds together with what they share.
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"selaras.dev/selaras/connectors"
+	"selaras.dev/selaras/controllers/catalogsync"
+	"selaras.dev/selaras/controllers/channel"
+	"selaras.dev/selaras/controllers/children"
+	"selaras.dev/selaras/controllers/dataplane"
+	"selaras.dev/selaras/internal/hub"
+	"selaras.dev/selaras/internal/validation"
+)
+
+// Options are the operator's own settings.
+type Options struct {
+	// HubURL is the hub's address, for the operator and for its workloads.
+	HubURL string
+	// HubKeysDir holds the keys that sign accounts and users of the hub.
+	HubKeysDir string
+	// HubNamespaceBytes is the storage of one namespace on the hub.
+	HubNamespaceBytes int64
+	// WorkloadImage is the image of connectors and workers.
+	WorkloadImage string
+	// Concurrency is how many resources of one kind are reconciled at once.
+	Concurrency int
+	Log         *slog.Logger
+}
+
+// Retries of a resource whose reconcile failed.
+const (
+	minBackoff = 750 * time.Millisecond
+	maxBackoff = 15 * time.Minute
+	// reconcileTimeout ends a reconcile that hangs.
+	reconcileTimeout = time.Minute
+)
+
+// Setup registers the controllers of all kinds with the manager.
+func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
+	if options.WorkloadImage == "" {
+		return errors.New("--workload-image is not set: name the image of connectors and workers, as the installation does")
+	}
+	keys, err := hub.LoadKeys(options.HubKeysDir)
+	if err != nil {
+		return fmt.Errorf("reading the hub's keys (--hub-keys-dir): %w", err)
+	}
+	authority, err := hub.NewAuthority(hub.AuthorityOptions{URL: options.HubURL, Keys: keys, Logger: options.Log})
+	if err != nil {
+		return fmt.Errorf("preparing to sign for the hub: %w", err)
+	}
+	plane := dataplane.New(authority, hub.Limits{Storage: options.HubNamespaceBytes}, options.Log)
+	if err := mgr.Add(plane); err != nil {
+		return err
+	}
+	applier := &children.Applier{Client: mgr.GetClient()}
+	validator := validation.New(connectors.Drivers())
+
+	channels := &channel.Reconciler{
+		Client: mgr.GetClient(), Recorder: mgr.GetEventRecorder("selaras-channel"),
+		Plane: plane, Children: applier, Validate: validator,
+		WorkloadImage: options.WorkloadImage, HubURL: options.HubURL, Trust: keys.Fingerprint(),
+	}
+	if err := channels.SetupWithManager(ctx, mgr, controllerOptions(options)); err != nil {
+		return fmt.Errorf("setting up the Channel controller: %w", err)
+	}
+	syncs := &catalogsync.Reconciler{
+		Client: mgr.GetClient(), Recorder: mgr.GetEventRecorder("selaras-catalogsync"),
+		Plane: plane, Children: applier, Validate: validator,
+		WorkloadImage: options.WorkloadImage, HubURL: options.HubURL, Trust: keys.Fingerprint(),
+	}
+	if err := syncs.SetupWithManager(ctx, mgr, controllerOptions(options)); err != nil {
+		return fmt.Errorf("setting up the CatalogSync controller: %w", err)
+	}
+	metrics.Registry.MustRegister(catalogsync.NewCollector(mgr.GetClient(), plane))
+	return nil
+}
+
+func controllerOptions(options Options) controller.Options {
+	return controller.Options{
+		MaxConcurrentReconciles: max(1, options.Concurrency),
+		ReconciliationTimeout:   reconcileTimeout,
+		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](minBackoff, maxBackoff),
+	}
+}
