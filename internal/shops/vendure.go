@@ -12,8 +12,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
-	"syscall"
 )
 
 // Catalogue names what a new shop sells.
@@ -46,14 +44,12 @@ type VendureOptions struct {
 // Vendure is a running or stopped Vendure shop. Its methods may be called
 // concurrently, except those that start and stop it.
 type Vendure struct {
+	server
 	options  VendureOptions
 	app      string // scripts and prepared databases
 	dir      string
 	settings vendureSettings
 	admin    *graphql
-
-	mu      sync.Mutex
-	process *process // nil when not running
 }
 
 // vendureSettings are what a shop keeps between runs.
@@ -68,7 +64,6 @@ type vendureSettings struct {
 const (
 	settingsFile = "shop.json"
 	sqljsFile    = "shop.sqlite"
-	hookFile     = "webhook.json"
 )
 
 // StartVendure starts a shop and returns when it answers, which takes 3 to 10
@@ -186,7 +181,7 @@ func (v *Vendure) Start(ctx context.Context) error {
 			"SUPERADMIN_USERNAME="+v.settings.Username,
 			"SUPERADMIN_PASSWORD="+v.settings.Password,
 			"CHANNEL_TOKEN="+v.settings.ChannelToken,
-			"HOOK_FILE="+v.file(hookFile, v.dir)),
+			"HOOK_FILE="+webhookFile(v.dir)),
 		ready: "ready", log: v.options.Log,
 	}
 	if v.settings.Database != "" {
@@ -205,9 +200,7 @@ func (v *Vendure) Start(ctx context.Context) error {
 	if v.admin == nil || v.admin.url != v.AdminURL() {
 		v.admin = newGraphQL(v.AdminURL())
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.process = p
+	v.started(p)
 	return nil
 }
 
@@ -229,53 +222,10 @@ func (v *Vendure) Password() string { return v.settings.Password }
 // ChannelToken is the token of the shop's default channel, unique to the shop.
 func (v *Vendure) ChannelToken() string { return v.settings.ChannelToken }
 
-func (v *Vendure) running() *process {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.process
-}
-
-func (v *Vendure) take() *process {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	p := v.process
-	v.process = nil
-	return p
-}
-
-// Stop ends the server in good order; its data stays.
-func (v *Vendure) Stop() {
-	if p := v.take(); p != nil {
-		p.end()
-	}
-}
-
-// Kill ends the server at once, as kill -9 does; what it had answered is kept.
-func (v *Vendure) Kill() {
-	if p := v.take(); p != nil {
-		p.kill()
-	}
-}
-
 // Restart is Stop and Start.
 func (v *Vendure) Restart(ctx context.Context) error {
 	v.Stop()
 	return v.Start(ctx)
-}
-
-// Freeze stops the server's execution: connections are accepted by the system
-// but nothing answers. Thaw lets it go on.
-func (v *Vendure) Freeze() {
-	if p := v.running(); p != nil {
-		p.signal(syscall.SIGSTOP)
-	}
-}
-
-// Thaw ends a Freeze.
-func (v *Vendure) Thaw() {
-	if p := v.running(); p != nil {
-		p.signal(syscall.SIGCONT)
-	}
 }
 
 // Close stops the server and, unless the options named a directory, removes
@@ -292,9 +242,5 @@ func (v *Vendure) Close() error {
 // ("whsec_" and base64) after the Standard Webhooks specification; an empty url
 // ends that. It holds from the next event on, and over restarts.
 func (v *Vendure) SetWebhook(url, secret string) error {
-	content, err := json.Marshal(map[string]string{"url": url, "secret": secret})
-	if err != nil {
-		return fmt.Errorf("shops: %w", err)
-	}
-	return writeWhole(v.file(hookFile, v.dir), content)
+	return writeWebhook(v.dir, url, secret)
 }

@@ -5,27 +5,6 @@ import (
 	"fmt"
 )
 
-// Line is a number of units of one SKU.
-type Line struct {
-	SKU      string
-	Quantity int
-}
-
-// Order is an order as the shop keeps it.
-type Order struct {
-	ID, Code, State string
-	Lines           []OrderLine
-	payments        []payment
-}
-
-// OrderLine is one SKU of an order.
-type OrderLine struct {
-	ID, SKU   string
-	Ordered   int // units when the order was placed
-	Quantity  int // units not cancelled
-	Fulfilled int // units sent
-}
-
 type payment struct {
 	ID    string `json:"id"`
 	State string `json:"state"`
@@ -342,16 +321,11 @@ func (o Order) selection(lines []Line, rest func(OrderLine) int) ([]any, error) 
 		return selected, nil
 	}
 	for _, line := range lines {
-		id := ""
-		for _, l := range o.Lines {
-			if l.SKU == line.SKU {
-				id = l.ID
-			}
+		found, err := o.line(line.SKU)
+		if err != nil {
+			return nil, err
 		}
-		if id == "" {
-			return nil, fmt.Errorf("shops: order %s has no line with SKU %q", o.Code, line.SKU)
-		}
-		selected = append(selected, map[string]any{"orderLineId": id, "quantity": line.Quantity})
+		selected = append(selected, map[string]any{"orderLineId": found.ID, "quantity": line.Quantity})
 	}
 	return selected, nil
 }

@@ -25,6 +25,13 @@ func StartVendure(t testing.TB, options shops.VendureOptions) *shops.Vendure {
 	return start(t, func(ctx context.Context) (*shops.Vendure, error) { return shops.StartVendure(ctx, options) })
 }
 
+// StartMedusa starts a Medusa server that ends with the test.
+func StartMedusa(t testing.TB, options shops.MedusaOptions) *shops.Medusa {
+	t.Helper()
+	install(t, "medusa", shops.MedusaInstalled)
+	return start(t, func(ctx context.Context) (*shops.Medusa, error) { return shops.StartMedusa(ctx, options) })
+}
+
 // StartPostgres starts a private PostgreSQL server that ends with the test.
 func StartPostgres(t testing.TB) *shops.Postgres {
 	t.Helper()
