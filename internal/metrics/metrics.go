@@ -80,6 +80,11 @@ var (
 		Help:   "Unix time since when the oldest rejected SKU is rejected; absent when none is.",
 		Labels: syncLabels,
 	}
+	SyncSourceInfo = Definition{
+		Name: "selaras_sync_source_info", Kind: Gauge, From: []string{"operator"},
+		Help:   "1 for the channel that is the source of the CatalogSync.",
+		Labels: syncLabels,
+	}
 	SyncPropagation = Definition{
 		Name: "selaras_sync_propagation_seconds", Kind: Histogram, From: []string{"connector"},
 		Help:    "Time from the commit of a change in the hub to its confirmation on the channel by read-back.",
@@ -96,6 +101,11 @@ var (
 
 // A channel and its API.
 var (
+	ChannelInfo = Definition{
+		Name: "selaras_channel_info", Kind: Gauge, From: []string{"operator"},
+		Help:   "1 for every Channel, with its type and its spec.state: Running, Paused, Stopped.",
+		Labels: append([]string{"type", "state"}, channelLabels...),
+	}
 	ChannelUp = Definition{
 		Name: "selaras_channel_up", Kind: Gauge, From: []string{"connector"},
 		Help: "1 while the channel answers, else 0.", Labels: channelLabels,
@@ -152,8 +162,8 @@ var (
 // All lists every definition, in the order of the documentation.
 func All() []Definition {
 	return []Definition{
-		SyncLag, SyncOldestPending, SyncLagTarget, SyncItems, SyncOldestFailed, SyncPropagation, SyncEndToEnd,
-		ChannelUp, ChannelIntake, APIRequests, APIRequestDuration, RateLimitWait,
+		SyncLag, SyncOldestPending, SyncLagTarget, SyncItems, SyncOldestFailed, SyncSourceInfo, SyncPropagation, SyncEndToEnd,
+		ChannelInfo, ChannelUp, ChannelIntake, APIRequests, APIRequestDuration, RateLimitWait,
 		Facts, FactsBacklog, HubStorage, HubStorageLimit, HubDurability,
 	}
 }
