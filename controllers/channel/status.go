@@ -55,10 +55,19 @@ func computeStatus(in inputs, status *selarasv1alpha1.ChannelStatus) {
 	}
 
 	ready, reconciling, stalled := summarize(in, stopped, reported, deployed, credentials)
-	if stalled.Holds() || ready.Holds() {
+	if handled(in, reported, ready.Holds(), stalled.Holds()) {
 		status.LastHandledRequest = in.requested
 	}
 	conditions.Set(&status.Conditions, generation, ready, reconciling, stalled, deployed, credentials, connected, webhooks)
+}
+
+// handled says whether the request of annotation requestedAt was answered: by
+// a comparison of the connector, where one can be made.
+func handled(in inputs, reported, ready, stalled bool) bool {
+	if stalled || in.channel.Spec.State == selarasv1alpha1.ChannelStopped {
+		return true
+	}
+	return ready && reported && in.report.Requested == in.requested
 }
 
 // foldReport copies what a report says and an idle channel does not change.

@@ -1,0 +1,143 @@
+package catalogsync
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	selarasv1alpha1 "selaras.dev/selaras/api/v1alpha1"
+)
+
+var everything = []string{"ReadListings", "GetListings", "ReadChanges", "WriteContent", "WritePrice", "WriteStock", "ReadOrders"}
+
+func aChannel(name string, labels map[string]string, capabilities ...string) *selarasv1alpha1.Channel {
+	return &selarasv1alpha1.Channel{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "retail", UID: types.UID("c-" + name), Labels: labels},
+		Spec:       selarasv1alpha1.ChannelSpec{Type: "vendure"},
+		Status:     selarasv1alpha1.ChannelStatus{Capabilities: capabilities},
+	}
+}
+
+// aSync is a sync of source web to the named channels; age orders them, the
+// higher the older.
+func aSync(name string, age int, targets ...string) *selarasv1alpha1.CatalogSync {
+	return &selarasv1alpha1.CatalogSync{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: name, Namespace: "retail", UID: types.UID("s-" + name), Generation: 3,
+			CreationTimestamp: metav1.NewTime(time.Unix(1_000_000-int64(age), 0)),
+		},
+		Spec: selarasv1alpha1.CatalogSyncSpec{
+			Mode: selarasv1alpha1.ModeEnforce, Source: selarasv1alpha1.CatalogSource{Channel: "web"},
+			Channels: selarasv1alpha1.ChannelSelection{Names: targets},
+		},
+	}
+}
+
+func allValid(*selarasv1alpha1.CatalogSync) *problem { return nil }
+
+func targetNames(r *resolution) []string {
+	var names []string
+	for _, channel := range r.targets {
+		names = append(names, channel.Name)
+	}
+	return names
+}
+
+func TestChannelsAreSelectedByLabelAndByName(t *testing.T) {
+	t.Parallel()
+	id := map[string]string{"country": "id"}
+	channels := []*selarasv1alpha1.Channel{
+		aChannel("web", id, everything...), aChannel("till", nil, everything...),
+		aChannel("market", id, everything...), aChannel("other", nil, everything...),
+	}
+	sync := aSync("main", 1, "till", "gone")
+	sync.Spec.Channels.Selector = &metav1.LabelSelector{MatchLabels: id}
+	r := resolve(sync, channels, nil, allValid)
+	if r.problem != nil {
+		t.Fatalf("refused: %+v", r.problem)
+	}
+	if got := targetNames(r); !slices.Equal(got, []string{"market", "till"}) {
+		t.Errorf("targets are %v, want market and till: the source that the selector matches is no target", got)
+	}
+	if !slices.Equal(r.missing, []string{"gone"}) {
+		t.Errorf("missing is %v, want gone", r.missing)
+	}
+	config := syncConfig(r, nil)
+	if entry, ok := config.Channels["web"]; !ok || !slices.Equal(entry.Groups, []string{"stock"}) {
+		t.Errorf("the source's entry is %+v: its stock, and nothing else, is written back", entry)
+	}
+}
+
+func TestSourceNamedAsItsOwnTargetIsRefused(t *testing.T) {
+	t.Parallel()
+	r := resolve(aSync("main", 1, "till", "web"), []*selarasv1alpha1.Channel{aChannel("web", nil), aChannel("till", nil)}, nil, allValid)
+	if r.problem == nil || r.problem.reason != selarasv1alpha1.ReasonSameAccount || !strings.Contains(r.problem.message, "spec.channels.names[1]") {
+		t.Errorf("got %+v, want SameAccount at spec.channels.names[1]", r.problem)
+	}
+}
+
+func TestWhatAChannelCannotDoIsRefusedByName(t *testing.T) {
+	t.Parallel()
+	channels := []*selarasv1alpha1.Channel{
+		aChannel("web", nil, everything...),
+		aChannel("feed", nil, "ReadListings", "GetListings", "WritePrice", "WriteContent", "ReadOrders"),
+	}
+	r := resolve(aSync("main", 1, "feed"), channels, nil, allValid)
+	if r.problem == nil || r.problem.reason != selarasv1alpha1.ReasonCapabilityMissing ||
+		!strings.Contains(r.problem.message, "WriteStock") || !strings.Contains(r.problem.message, "feed") {
+		t.Fatalf("got %+v, want CapabilityMissing naming WriteStock and feed", r.problem)
+	}
+	priceOnly := aSync("main", 1, "feed")
+	priceOnly.Spec.Fields = &selarasv1alpha1.Fields{Price: &selarasv1alpha1.FieldGroup{}}
+	if r := resolve(priceOnly, channels, nil, allValid); r.problem != nil {
+		t.Errorf("without the stock: %+v", r.problem)
+	}
+	channels[1].Status.Capabilities = nil
+	if r := resolve(aSync("main", 1, "feed"), channels, nil, allValid); r.problem != nil {
+		t.Errorf("a channel that has not reported was judged: %+v", r.problem)
+	}
+}
+
+func TestOldestSyncKeepsAFieldGroup(t *testing.T) {
+	t.Parallel()
+	channels := []*selarasv1alpha1.Channel{aChannel("web", nil), aChannel("till", nil), aChannel("market", nil)}
+	elder, younger := aSync("elder", 2, "till"), aSync("younger", 1, "till", "market")
+	elder.Spec.Fields = &selarasv1alpha1.Fields{Price: &selarasv1alpha1.FieldGroup{}}
+	r := resolve(younger, channels, []*selarasv1alpha1.CatalogSync{elder}, allValid)
+	if r.problem == nil || r.problem.reason != selarasv1alpha1.ReasonFieldConflict ||
+		!strings.Contains(r.problem.message, "spec.fields.price") || !strings.Contains(r.problem.message, "elder") {
+		t.Fatalf("got %+v, want FieldConflict at spec.fields.price naming elder", r.problem)
+	}
+	if r := resolve(elder, channels, nil, allValid); r.problem != nil {
+		t.Errorf("the elder was refused: %+v", r.problem)
+	}
+	younger.Spec.Fields = &selarasv1alpha1.Fields{Content: &selarasv1alpha1.FieldGroup{}}
+	if r := resolve(younger, channels, []*selarasv1alpha1.CatalogSync{elder}, allValid); r.problem != nil {
+		t.Errorf("another field group of the same channel was refused: %+v", r.problem)
+	}
+}
+
+func TestAnElderThatDoesNotWorkKeepsNobodyOut(t *testing.T) {
+	t.Parallel()
+	channels := []*selarasv1alpha1.Channel{aChannel("web", nil), aChannel("till", nil)}
+	eldest, elder, younger := aSync("eldest", 3, "till"), aSync("elder", 2, "till"), aSync("younger", 1, "till")
+	invalid := func(names ...string) func(*selarasv1alpha1.CatalogSync) *problem {
+		return func(s *selarasv1alpha1.CatalogSync) *problem {
+			if slices.Contains(names, s.Name) {
+				return &problem{"InvalidPriceRule", "spec.price.rule"}
+			}
+			return nil
+		}
+	}
+	elders := []*selarasv1alpha1.CatalogSync{eldest, elder}
+	if r := resolve(younger, channels, elders, invalid("eldest")); r.problem == nil || !strings.Contains(r.problem.message, "CatalogSync elder,") {
+		t.Errorf("got %+v: the eldest does not work, so the elder keeps the fields", r.problem)
+	}
+	if r := resolve(younger, channels, elders, invalid("eldest", "elder")); r.problem != nil {
+		t.Errorf("got %+v, though no elder works", r.problem)
+	}
+}
