@@ -110,7 +110,7 @@ func (p *process) await(ctx context.Context, ready func(context.Context) error) 
 }
 
 func (p *process) ended() error {
-	return fmt.Errorf("shops: %s ended (%v); its last output:\n%s", p.name, p.err, p.out.tail())
+	return fmt.Errorf("shops: %s ended (%s); its last output:\n%s", p.name, p.cmd.ProcessState, p.out.tail())
 }
 
 // run starts the command and waits for its end; output of a failure is in the
