@@ -178,15 +178,20 @@ func TestVendureKeepsWhatItAnsweredThroughKill(t *testing.T) {
 	t.Parallel()
 	ctx, ok := testContext(t), must(t)
 	directory := t.TempDir()
-	shop := shops.StartVendure(t, core.VendureOptions{Dir: directory})
+	shop := shops.StartVendure(t, core.VendureOptions{Dir: directory, Catalogue: core.Large})
 	address := shop.URL()
 
-	ok(shop.SetPrice(ctx, "L2201308", 111))
-	order, err := shop.PlaceOrder(ctx, core.Line{SKU: "L2201308", Quantity: 1})
+	listings, err := shop.Listings(ctx)
+	ok(err)
+	if len(listings) != 1200 {
+		t.Errorf("listings = %d, want the large catalogue's 1200", len(listings))
+	}
+	ok(shop.SetPrice(ctx, "NB-0007", 111))
+	order, err := shop.PlaceOrder(ctx, core.Line{SKU: "NB-0007", Quantity: 1})
 	ok(err)
 	shop.Kill()
 	ok(shop.Start(ctx))
-	got, err := shop.Listing(ctx, "L2201308")
+	got, err := shop.Listing(ctx, "NB-0007")
 	ok(err)
 	if got.Price != 111 || got.Allocated != 1 {
 		t.Errorf("after a kill: price %d, allocated %d; want 111, 1", got.Price, got.Allocated)
@@ -201,7 +206,7 @@ func TestVendureKeepsWhatItAnsweredThroughKill(t *testing.T) {
 	// Another process that starts a shop on the directory finds the same shop.
 	ok(shop.Close())
 	shop = shops.StartVendure(t, core.VendureOptions{Dir: directory})
-	if got, err := shop.Listing(ctx, "L2201308"); err != nil || got.Price != 111 || shop.URL() != address {
+	if got, err := shop.Listing(ctx, "NB-0007"); err != nil || got.Price != 111 || shop.URL() != address {
 		t.Errorf("reopened at %s: %+v, %v; want price 111 at %s", shop.URL(), got, err, address)
 	}
 }
