@@ -22,6 +22,9 @@ var (
 	// ErrRegressed: the log is older than the reader's position, or was
 	// created anew (a restore from backup, or lost storage). Compare everything.
 	ErrRegressed = errors.New("the log is older than the reader's position")
+	// ErrTorn: there are records after the cursor, which a fold always ends
+	// with: the disk ran full in the middle of one. Compare everything.
+	ErrTorn = errors.New("a fold was stored in part")
 	// ErrNotFound: the key has no value.
 	ErrNotFound = errors.New("key not found")
 	// ErrConflict: the key changed since the given revision.
@@ -90,6 +93,9 @@ func classify(e *jetstream.APIError) error {
 func transient(err error) bool {
 	var api *jetstream.APIError
 	if errors.As(err, &api) {
+		if full := classify(api); errors.Is(full, ErrHubFull) || errors.Is(full, ErrTooLarge) {
+			return false // the server calls a full stream 503 as well
+		}
 		switch api.ErrorCode {
 		case codeNotLeader, codeClusterNotAvailable, codeStreamOffline, codeNoPeers,
 			codeIncompleteBatch, codeBatchTooManyInflight, codeNotEnabledForAccount, codeNotEnabled:

@@ -13,14 +13,24 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
+// DefaultMaxBytes bounds a namespace for which nothing else was said.
+const DefaultMaxBytes = 1 << 30
+
 // Limits bound what a namespace stores.
 type Limits struct {
-	// MaxBytes of everything in the namespace, 0 for no limit. The facts get
-	// four fifths of it.
+	// MaxBytes of everything in the namespace, in one replica; 0 is
+	// DefaultMaxBytes. Facts get 80% of it, configuration at most 64 MiB, the
+	// records the rest. A server reserves it, and refuses with ErrHubFull what
+	// it does not have.
 	MaxBytes int64
 	// Replicas of every stream: 1 on a single server, 3 on a cluster; 0 is 1.
 	Replicas int
 }
+
+const (
+	minMaxBytes    = 1 << 20
+	maxConfigBytes = 64 << 20
+)
 
 // EnsureNamespace makes a namespace ready: its account with the storage limits
 // (Accounts), its streams, its key-value store and the first cursor. It changes
@@ -31,6 +41,12 @@ func (a *Authority) EnsureNamespace(ctx context.Context, namespace string, lim L
 		return fmt.Errorf("namespace of the hub: %w", err)
 	}
 	lim.Replicas = max(1, lim.Replicas)
+	if lim.MaxBytes == 0 {
+		lim.MaxBytes = DefaultMaxBytes
+	}
+	if lim.MaxBytes < minMaxBytes {
+		return fmt.Errorf("limits of %s: %d bytes are too few, at least %d are needed", namespace, lim.MaxBytes, minMaxBytes)
+	}
 	if a.isolation == Accounts {
 		if err := a.ensureAccount(ctx, namespace, lim); err != nil {
 			return err
@@ -40,7 +56,7 @@ func (a *Authority) EnsureNamespace(ctx context.Context, namespace string, lim L
 	if err != nil {
 		return err
 	}
-	for _, cfg := range s.l.streams(lim, a.isolation) {
+	for _, cfg := range s.l.streams(lim) {
 		if err := s.ensureStream(ctx, cfg); err != nil {
 			return err
 		}
@@ -71,16 +87,14 @@ func (a *Authority) DeleteNamespace(ctx context.Context, namespace string) error
 	return nil
 }
 
-// streams returns the settings of a namespace's streams.
-func (l layout) streams(lim Limits, iso Isolation) []jetstream.StreamConfig {
-	facts, records := int64(-1), int64(-1)
-	if lim.MaxBytes > 0 {
-		facts = lim.MaxBytes / 5 * 4
-		if iso != Accounts {
-			// Without an account of its own nothing else bounds the namespace.
-			records = lim.MaxBytes
-		}
-	}
+// streams returns the settings of a namespace's streams. Every stream has a
+// limit of its own and refuses what is beyond, because that is the only limit
+// the server checks for a batch as a whole: where the account's or the disk's
+// is reached first, a single server stores a batch in part.
+func (l layout) streams(lim Limits) []jetstream.StreamConfig {
+	facts := lim.MaxBytes / 5 * 4
+	config := min((lim.MaxBytes-facts)/10, maxConfigBytes)
+	records := lim.MaxBytes - facts - config
 	return []jetstream.StreamConfig{
 		{
 			Name: l.facts, Subjects: []string{l.prefix + "facts.>"},
@@ -99,7 +113,7 @@ func (l layout) streams(lim Limits, iso Isolation) []jetstream.StreamConfig {
 			// server's own tools can read it.
 			Name: l.kv(), Subjects: []string{l.key(">")},
 			Description: "Selaras: configuration, reports and leases",
-			Retention:   jetstream.LimitsPolicy, Discard: jetstream.DiscardNew, MaxBytes: -1, MaxMsgsPerSubject: 1,
+			Retention:   jetstream.LimitsPolicy, Discard: jetstream.DiscardNew, MaxBytes: config, MaxMsgsPerSubject: 1,
 			Storage: jetstream.FileStorage, Replicas: lim.Replicas, AllowRollup: true, DenyDelete: true, AllowDirect: true,
 		},
 	}
@@ -172,13 +186,12 @@ func (a *Authority) ensureAccount(ctx context.Context, namespace string, lim Lim
 	want := jwt.NewAccountClaims(id)
 	want.Name = namespace
 	want.Limits.JetStreamLimits = jwt.JetStreamLimits{
-		MemoryStorage: jwt.NoLimit, DiskStorage: jwt.NoLimit, Streams: jwt.NoLimit, Consumer: jwt.NoLimit,
+		MemoryStorage: jwt.NoLimit, Streams: jwt.NoLimit, Consumer: jwt.NoLimit,
 		MaxAckPending: jwt.NoLimit, MemoryMaxStreamBytes: jwt.NoLimit, DiskMaxStreamBytes: jwt.NoLimit,
 	}
-	if lim.MaxBytes > 0 {
-		// Every replica counts.
-		want.Limits.DiskStorage = lim.MaxBytes * int64(lim.Replicas)
-	}
+	// Every replica counts. The margin keeps this limit behind those of the
+	// streams; it is there for streams that are not ours.
+	want.Limits.DiskStorage = (lim.MaxBytes + lim.MaxBytes/8 + 16<<20) * int64(lim.Replicas)
 	return a.retry(ctx, "set up the account of "+namespace, func(ctx context.Context, nc *nats.Conn) error {
 		r, err := nc.RequestWithContext(ctx, "$SYS.REQ.ACCOUNT."+id+".CLAIMS.LOOKUP", nil)
 		if err == nil && len(r.Data) > 0 {

@@ -92,7 +92,8 @@ func (l layout) permissions(w Workload) jwt.Permissions {
 			own(l.kv(), "watch", l.key(k))
 			get(k)
 		}
-		get(lease)
+		// Its own report holds positions that outlive the loss of its store.
+		get(lease, report)
 	case Catalog:
 		allow(l.prefix+"cat.>", l.prefix+"ledger.>", l.prefix+"line.>",
 			l.key("report.catalog"), l.key("lease.catalog"))

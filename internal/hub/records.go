@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -40,6 +41,8 @@ const regressionDoubt = 3 * time.Second
 // says that all the facts up to n have their effect delivered. Reading survives
 // reconnects and restarts of the hub. ErrRegressed says that the stream does not
 // reach the position or was created anew: read all and compare everything.
+// ErrTorn, which connectors do not see, says that the last fold was stored in
+// part.
 func (s *Space) ReadRecords(ctx context.Context, o ReadOptions, fn func(Batch) error) error {
 	var records []Record
 	epoch := o.After.Epoch
@@ -66,10 +69,11 @@ func (s *Space) ReadRecords(ctx context.Context, o ReadOptions, fn func(Batch) e
 			if cur.StateEpoch != 0 {
 				epoch = cur.StateEpoch
 			}
-			if !started {
-				started, target = true, cur.Seq
+			if started {
+				return nil
 			}
-			return nil
+			started, target = true, cur.Seq
+			return s.checkTorn(ctx, cur)
 		},
 	}
 	return s.consume(ctx, spec, func(batch []message, _ bool) error {
@@ -101,6 +105,34 @@ func (s *Space) ReadRecords(ctx context.Context, o ReadOptions, fn func(Batch) e
 		caught = caught || now
 		return fn(Batch{Records: records, Epoch: epoch, Caught: now})
 	})
+}
+
+// checkTorn finds records that no cursor follows, for whoever may look. A fold
+// that is being stored looks the same for a moment.
+func (s *Space) checkTorn(ctx context.Context, cur Cursor) error {
+	if s.fixed {
+		return nil
+	}
+	deadline := time.Now().Add(regressionDoubt)
+	var b backoff
+	for {
+		now, err := s.streamState(ctx, s.l.cat)
+		if err != nil {
+			return err
+		}
+		if now.LastSeq <= cur.Seq || cur.Seq == 0 {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%w: the cursor is at %d, %s ends at %d", ErrTorn, cur.Seq, s.l.cat, now.LastSeq)
+		}
+		if err := s.pause(ctx, &b); err != nil {
+			return err
+		}
+		if cur, _, err = s.leaderCursor(ctx); err != nil {
+			return err
+		}
+	}
 }
 
 // confirmRecords compares a position with the stored cursor, which is the last
