@@ -58,13 +58,21 @@ type product struct {
 	UpdatedAt   time.Time `json:"updatedAt"`
 }
 
+// key is the slug; a product that was made without one is named by its id.
+func (p product) key() string {
+	if p.Slug == "" {
+		return "product-" + p.ID
+	}
+	return p.Slug
+}
+
 // listing translates a variant.
 func (c *connection) listing(v variant, s *shop, global globalStock) driver.Listing {
 	l := driver.Listing{
 		SKU: v.SKU,
 		Ref: makeRef(v.ID, v.Product.ID),
 		Content: driver.Content{
-			Product: driver.Product{Key: v.Product.Slug, Title: v.Product.Name, Description: v.Product.Description},
+			Product: driver.Product{Key: v.Product.key(), Title: v.Product.Name, Description: v.Product.Description},
 			Title:   v.Name,
 			Enabled: v.Enabled && v.Product.Enabled,
 		},

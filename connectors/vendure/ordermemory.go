@@ -13,20 +13,17 @@ import (
 )
 
 // orderMemory is what a connection remembers between calls of ReadOrders. It
-// may be lost at any time; then orders are handed over again. What a page
-// handed over is remembered only once the caller comes back with that page's
-// cursor, for only then is it kept.
+// may be lost at any time; then orders are handed over again. A caller that
+// comes back with the cursor of an earlier page has not kept the pages after
+// it: what they handed over is handed over again.
 type orderMemory struct {
 	mu      sync.Mutex
 	seed    maphash.Seed
 	process string
-	page    uint64
-	// known are the orders as last kept by the caller.
+	// page is the number of the last page.
+	page uint64
+	// known are the orders as last handed over.
 	known map[string]knownOrder
-	// offered are the orders of the last page, not yet kept.
-	offered map[string]knownOrder
-	nonce   string
-
 	// swept says that a sweep has been completed by this process.
 	swept bool
 	// seen are the open orders of the sweep under way, with their placing.
@@ -38,7 +35,9 @@ type orderMemory struct {
 // knownOrder is an order as handed over.
 type knownOrder struct {
 	fingerprint uint64
-	open        bool
+	// page handed it over; 0: it is to be handed over again.
+	page uint64
+	open bool
 	// at is when it was last met in a list.
 	at time.Time
 }
@@ -56,26 +55,37 @@ func newOrderMemory() *orderMemory {
 	}
 }
 
-// acknowledge keeps the last page if the caller came back with its nonce, and
-// forgets it if not. It returns false for a cursor of another process.
-func (m *orderMemory) acknowledge(nonce string) bool {
-	if nonce == m.nonce {
-		for id, o := range m.offered {
+// rewind takes the nonce of the page after which the caller goes on, and
+// forgets what later pages handed over. It returns false for a page of another
+// process (or none), of which nothing is remembered.
+func (m *orderMemory) rewind(nonce string) bool {
+	number, mine := strings.CutPrefix(nonce, m.process+".")
+	page, err := strconv.ParseUint(number, 36, 64)
+	if !mine || err != nil {
+		m.known, m.swept = map[string]knownOrder{}, false
+		return false
+	}
+	if page == m.page {
+		return true
+	}
+	for id, o := range m.known {
+		if o.page > page {
+			// Open, so that it is looked for even if it has ended since.
+			o.page, o.open = 0, true
 			m.known[id] = o
 		}
 	}
-	m.offered = map[string]knownOrder{}
-	return strings.HasPrefix(nonce, m.process+".")
+	return true
 }
 
-// offer returns the nonce of the page that was just made.
-func (m *orderMemory) offer() string {
+// turn begins a new page and returns its nonce.
+func (m *orderMemory) turn() string {
 	m.page++
-	m.nonce = m.process + "." + strconv.FormatUint(m.page, 36)
-	return m.nonce
+	return m.process + "." + strconv.FormatUint(m.page, 36)
 }
 
-// take says whether the order is to be handed over, and offers it.
+// take says whether the order is to be handed over by the page begun with
+// turn, and remembers it as handed over.
 func (m *orderMemory) take(o vendorOrder, translated driver.Order) bool {
 	text, err := json.Marshal(translated)
 	if err != nil {
@@ -84,6 +94,7 @@ func (m *orderMemory) take(o vendorOrder, translated driver.Order) bool {
 	}
 	now := knownOrder{
 		fingerprint: maphash.Bytes(m.seed, text),
+		page:        m.page,
 		open:        !slices.Contains(shippedStates, o.State),
 		at:          time.Now(),
 	}
@@ -94,8 +105,12 @@ func (m *orderMemory) take(o vendorOrder, translated driver.Order) bool {
 		m.newestPlaced = o.PlacedAt
 	}
 	before, known := m.known[o.ID]
-	m.offered[o.ID] = now
-	return !known || before.fingerprint != now.fingerprint
+	same := known && before.page != 0 && before.fingerprint == now.fingerprint
+	if same {
+		now.page = before.page
+	}
+	m.known[o.ID] = now
+	return !same
 }
 
 // beginSweep starts to note which orders are open.
@@ -113,14 +128,14 @@ func (m *orderMemory) missing() []string {
 	return ids
 }
 
-// offerGone notes that the missing orders were asked for by id. Those that were
-// not found are gone from the shop.
-func (m *orderMemory) offerGone(ids []string) {
+// gone notes that the missing orders were asked for by id. Those that were not
+// found are gone from the shop.
+func (m *orderMemory) gone(ids []string) {
 	for _, id := range ids {
-		if _, found := m.offered[id]; !found {
-			o := m.known[id]
-			o.open = false
-			m.offered[id] = o
+		_, met := m.seen[id]
+		if o := m.known[id]; o.open && !met {
+			o.open, o.page = false, m.page
+			m.known[id] = o
 		}
 	}
 }

@@ -27,8 +27,8 @@ import (
 
 // orderPosition is the cursor of ReadOrders.
 type orderPosition struct {
-	// Nonce names the page that ended here: asking with it says that the page
-	// was kept.
+	// Nonce names the page that ended here: asking with it says that all pages
+	// up to it were kept.
 	Nonce   string `json:"n"`
 	Changed feed   `json:"c"`
 	Sweep   feed   `json:"w"`
@@ -104,15 +104,15 @@ func (c *connection) ReadOrders(ctx context.Context, after driver.Cursor, limit 
 	m := c.orders
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.acknowledge(at.Nonce) {
+	if !m.rewind(at.Nonce) {
 		at.restart()
 	}
+	at.Nonce = m.turn()
 	r := orderRound{c: c, s: s, m: m, at: at, what: what}
 	more, err := r.step(ctx, limit)
 	if err != nil {
 		return driver.OrderPage{}, err
 	}
-	r.at.Nonce = m.offer()
 	return driver.OrderPage{Orders: r.orders, Next: encodeCursor(r.at), More: more}, nil
 }
 
@@ -224,7 +224,7 @@ func (r *orderRound) gone(ctx context.Context, limit int) (more bool, err error)
 		if err := r.take(ctx, list.Items); err != nil {
 			return false, err
 		}
-		r.m.offerGone(page)
+		r.m.gone(page)
 		if len(missing) > len(page) {
 			return true, nil
 		}
