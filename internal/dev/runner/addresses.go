@@ -6,18 +6,17 @@ import (
 	"hash/fnv"
 	"net/netip"
 	"sync"
-
-	"k8s.io/apimachinery/pkg/types"
 )
 
-// addresses gives every pod an address of its own. The search starts at a place
-// that the pod's namespace and name decide, so that a StatefulSet's pod usually
-// keeps its address when it is made anew.
+// addresses gives every pod, and every Service asked for by name, an address of
+// its own. The search starts at a place that the name decides: a StatefulSet's
+// pod and a Service keep theirs when the cluster starts again.
 type addresses struct {
 	first uint32
 	count uint32
 	mu    sync.Mutex
-	taken map[string]types.UID
+	owner map[string]string // by address
+	held  map[string]string // by owner
 }
 
 func newAddresses(prefix netip.Prefix) *addresses {
@@ -25,18 +24,23 @@ func newAddresses(prefix netip.Prefix) *addresses {
 	return &addresses{
 		first: binary.BigEndian.Uint32(first[:]),
 		count: 1 << (32 - prefix.Bits()),
-		taken: map[string]types.UID{},
+		owner: map[string]string{},
+		held:  map[string]string{},
 	}
 }
 
-// take returns the pod's address: the one it had when that is free, else
-// another. The first and last of the range are never given.
-func (a *addresses) take(uid types.UID, name, had string) (string, error) {
+// take returns the owner's address: the one it holds, else the wanted one when
+// that is free, else one found by name. The first and last of the range are
+// never given.
+func (a *addresses) take(owner, name, wanted string) (string, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if owner, taken := a.taken[had]; had != "" && (!taken || owner == uid) {
-		a.taken[had] = uid
-		return had, nil
+	if address, holds := a.held[owner]; holds {
+		return address, nil
+	}
+	if _, taken := a.owner[wanted]; wanted != "" && !taken {
+		a.owner[wanted], a.held[owner] = owner, wanted
+		return wanted, nil
 	}
 	hash := fnv.New32a()
 	_, _ = hash.Write([]byte(name))
@@ -45,21 +49,18 @@ func (a *addresses) take(uid types.UID, name, had string) (string, error) {
 		var raw [4]byte
 		binary.BigEndian.PutUint32(raw[:], a.first+1+(hash.Sum32()%usable+i)%usable)
 		address := netip.AddrFrom4(raw).String()
-		if _, taken := a.taken[address]; !taken {
-			a.taken[address] = uid
+		if _, taken := a.owner[address]; !taken {
+			a.owner[address], a.held[owner] = owner, address
 			return address, nil
 		}
 	}
-	return "", fmt.Errorf("no free pod address is left of %d", usable)
+	return "", fmt.Errorf("no free address is left of %d", usable)
 }
 
-// release frees the pod's address.
-func (a *addresses) release(uid types.UID) {
+// release frees the owner's address.
+func (a *addresses) release(owner string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for address, owner := range a.taken {
-		if owner == uid {
-			delete(a.taken, address)
-		}
-	}
+	delete(a.owner, a.held[owner])
+	delete(a.held, owner)
 }

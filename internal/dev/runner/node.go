@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/util/retry"
 )
 
 const (
@@ -38,15 +39,20 @@ func (r *Runner) registerNode(ctx context.Context) error {
 			corev1.LabelArchStable: runtime.GOARCH,
 		},
 	}}
-	node, err := nodes.Create(ctx, want, metav1.CreateOptions{})
-	if apierrors.IsAlreadyExists(err) {
-		node, err = nodes.Get(ctx, NodeName, metav1.GetOptions{})
-	}
-	if err != nil {
+	if _, err := nodes.Create(ctx, want, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("register node %s: %w", NodeName, err)
 	}
-	node.Status = r.nodeStatus(node.Status)
-	if _, err := nodes.UpdateStatus(ctx, node, metav1.UpdateOptions{}); err != nil {
+	// The node's controllers write to it from the moment it exists.
+	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		node, err := nodes.Get(ctx, NodeName, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		node.Status = r.nodeStatus(node.Status)
+		_, err = nodes.UpdateStatus(ctx, node, metav1.UpdateOptions{})
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("report node %s ready: %w", NodeName, err)
 	}
 	return nil

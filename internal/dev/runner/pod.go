@@ -65,7 +65,7 @@ func (w *podWorker) nudge() {
 
 // run works until the pod is gone or ctx ends; then the processes have ended too.
 func (w *podWorker) run(ctx context.Context) {
-	defer w.runner.addresses.release(w.uid)
+	defer w.runner.addresses.release(string(w.uid))
 	for {
 		pod := w.current()
 		retry := retryMost
@@ -145,7 +145,7 @@ func (w *podWorker) sync(ctx context.Context, pod *corev1.Pod) time.Duration {
 // prepare gives the pod its address and directories and refreshes its volumes.
 func (w *podWorker) prepare(ctx context.Context, pod *corev1.Pod) error {
 	if w.address == "" {
-		address, err := w.runner.addresses.take(w.uid, w.namespace+"/"+w.name, pod.Status.PodIP)
+		address, err := w.runner.addresses.take(string(w.uid), w.namespace+"/"+w.name, pod.Status.PodIP)
 		if err != nil {
 			return err
 		}
@@ -313,7 +313,7 @@ func (w *podWorker) terminate(ctx context.Context, pod *corev1.Pod) bool {
 		w.runner.log.Debug("a pod's last status was not written", "pod", w.namespace+"/"+w.name, "error", err)
 	}
 	// A successor of the same name shall find the address free.
-	w.runner.addresses.release(w.uid)
+	w.runner.addresses.release(string(w.uid))
 	ctx, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()
 	now := int64(0)

@@ -17,8 +17,11 @@ import (
 
 const dialTimeout = 5 * time.Second
 
-// proxy forwards the TCP ports of Services, at their loopback cluster IPs, to
-// ready pods in turn.
+// proxy forwards the TCP ports of Services to ready pods in turn, at two
+// addresses: the cluster IP, and the one that stands for the Service's name.
+// Names have their own address so that a process can be given one before the
+// Service exists, and so that a headless Service's clients need not be restarted
+// when its pod is.
 type proxy struct {
 	runner *Runner
 	wake   chan struct{}
@@ -73,13 +76,15 @@ func (p *proxy) reconcile(ctx context.Context) {
 	}
 	wanted := map[forward]*corev1.Service{}
 	for _, service := range services {
-		if net.ParseIP(service.Spec.ClusterIP) == nil || len(service.Spec.Selector) == 0 {
-			continue // headless, external, or the API server's own
+		if len(service.Spec.Selector) == 0 {
+			continue // external, or the API server's own
 		}
-		for _, port := range service.Spec.Ports {
-			if port.Protocol == corev1.ProtocolTCP {
-				number := strconv.Itoa(int(port.Port))
-				wanted[forward{service.Namespace, service.Name, net.JoinHostPort(service.Spec.ClusterIP, number), number}] = service
+		for _, address := range p.runner.serviceAddresses(service) {
+			for _, port := range service.Spec.Ports {
+				if port.Protocol == corev1.ProtocolTCP {
+					number := strconv.Itoa(int(port.Port))
+					wanted[forward{service.Namespace, service.Name, net.JoinHostPort(address, number), number}] = service
+				}
 			}
 		}
 	}
@@ -215,29 +220,35 @@ func podPort(pod *corev1.Pod, port intstr.IntOrString) string {
 	return ""
 }
 
-// resolveHost answers as the cluster's DNS does: <service>.<namespace>.svc is
-// the Service's cluster IP, or a ready pod's when it is headless;
-// <pod>.<service>.<namespace>.svc is that pod's.
+// serviceAddresses are the addresses at which a Service is forwarded.
+func (r *Runner) serviceAddresses(service *corev1.Service) []string {
+	var addresses []string
+	if net.ParseIP(service.Spec.ClusterIP) != nil {
+		addresses = append(addresses, service.Spec.ClusterIP)
+	}
+	if address, err := r.nameAddress(service.Namespace, service.Name); err == nil {
+		addresses = append(addresses, address)
+	} else {
+		r.log.Warn("a service's name has no address", "service", service.Namespace+"/"+service.Name, "error", err)
+	}
+	return addresses
+}
+
+// nameAddress is the address that stands for the name of a Service.
+func (r *Runner) nameAddress(namespace, service string) (string, error) {
+	name := "service/" + namespace + "/" + service
+	return r.addresses.take(name, name, "")
+}
+
+// resolveHost answers in place of the cluster's DNS: <service>.<namespace>.svc
+// is the Service, whether it exists yet or not, and
+// <pod>.<service>.<namespace>.svc that pod.
 func (r *Runner) resolveHost(host string) (string, bool) {
 	parts := strings.Split(strings.TrimSuffix(host, ".svc"), ".")
 	switch len(parts) {
 	case 2:
-		service, err := r.services.Services(parts[1]).Get(parts[0])
-		if err != nil {
-			return "", false
-		}
-		if net.ParseIP(service.Spec.ClusterIP) != nil {
-			return service.Spec.ClusterIP, true
-		}
-		pods, err := r.pods.Pods(parts[1]).List(labels.SelectorFromSet(service.Spec.Selector))
-		if err != nil {
-			return "", false
-		}
-		for _, pod := range pods {
-			if isReady(pod) {
-				return pod.Status.PodIP, true
-			}
-		}
+		address, err := r.nameAddress(parts[1], parts[0])
+		return address, err == nil
 	case 3:
 		if pod, err := r.pods.Pods(parts[2]).Get(parts[0]); err == nil && pod.Spec.Subdomain == parts[1] && pod.Status.PodIP != "" {
 			return pod.Status.PodIP, true

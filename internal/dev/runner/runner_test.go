@@ -244,8 +244,8 @@ func TestNamespaceDeletionEnds(t *testing.T) {
 	})
 }
 
-// A Service's address reaches its ready pods, also through the name that is
-// written into another pod's environment.
+// A Service's cluster IP reaches its ready pods, and so does the name that is
+// written in a pod's environment, even when the Service is headless.
 func TestServiceForwardsToReadyPods(t *testing.T) {
 	t.Parallel()
 	client, namespace := namespace(t)
@@ -260,18 +260,31 @@ func TestServiceForwardsToReadyPods(t *testing.T) {
 		t.Fatal(err)
 	}
 	spec := podOf()
-	spec.Containers[0].Env = append(spec.Containers[0].Env, corev1.EnvVar{Name: "PEER", Value: "http://web." + namespace + ".svc:8081"})
+	spec.Containers[0].Env = append(spec.Containers[0].Env, corev1.EnvVar{Name: "PEER", Value: "http://web." + namespace + ".svc:8081"},
+		corev1.EnvVar{Name: "HEADLESS", Value: "http://headless." + namespace + ".svc.cluster.local:8080"})
 	createDeployment(t, client, namespace, "web", 1, spec)
 	first := readyPod(t, client, namespace, "web")
-	if got, want := get(t, first, "/env?name=PEER"), "http://"+service.Spec.ClusterIP+":8081"; got != want {
-		t.Errorf("PEER is %q, want %q", got, want)
-	}
+	byName := strings.TrimPrefix(get(t, first, "/env?name=PEER"), "http://")
+	headless := strings.TrimPrefix(get(t, first, "/env?name=HEADLESS"), "http://")
 	through := func() {
 		t.Helper()
-		eventually(t, "an answer through the Service", func(ctx context.Context) (bool, string) {
-			status, body, err := call(ctx, http.MethodGet, service.Spec.ClusterIP+":8081", "/healthz")
-			return status == http.StatusOK, fmt.Sprint(body, err)
-		})
+		for _, address := range []string{service.Spec.ClusterIP + ":8081", byName, headless} {
+			eventually(t, "an answer through "+address, func(ctx context.Context) (bool, string) {
+				status, body, err := call(ctx, http.MethodGet, address, "/healthz")
+				return status == http.StatusOK, fmt.Sprint(body, err)
+			})
+		}
+	}
+	// Named before it exists: processes are not restarted for it.
+	if _, err := client.CoreV1().Services(namespace).Create(t.Context(), &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Name: "headless"},
+		Spec: corev1.ServiceSpec{
+			ClusterIP: corev1.ClusterIPNone,
+			Selector:  map[string]string{"app": "web"},
+			Ports:     []corev1.ServicePort{{Name: "http", Port: 8080}},
+		},
+	}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
 	}
 	through()
 	if err := client.CoreV1().Pods(namespace).Delete(t.Context(), first.Name, metav1.DeleteOptions{}); err != nil {
