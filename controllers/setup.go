@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	selarasv1alpha1 "selaras.dev/selaras/api/v1alpha1"
 	"selaras.dev/selaras/connectors"
 	"selaras.dev/selaras/controllers/catalogsync"
 	"selaras.dev/selaras/controllers/channel"
@@ -32,6 +33,8 @@ type Options struct {
 	HubKeysDir string
 	// HubNamespaceBytes is the storage of one namespace on the hub.
 	HubNamespaceBytes int64
+	// HubReplicas of every stream: 1 on a single server, 3 on a cluster.
+	HubReplicas int
 	// WorkloadImage is the image of connectors and workers.
 	WorkloadImage string
 	// Concurrency is how many resources of one kind are reconciled at once.
@@ -60,25 +63,33 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 	if err != nil {
 		return fmt.Errorf("preparing to sign for the hub: %w", err)
 	}
-	plane := dataplane.New(authority, hub.Limits{Storage: options.HubNamespaceBytes}, options.Log)
+	plane := dataplane.New(authority, hub.Limits{MaxBytes: options.HubNamespaceBytes, Replicas: options.HubReplicas}, options.Log)
 	if err := mgr.Add(plane); err != nil {
 		return err
 	}
+	// Credentials are made anew when the keys that sign them are others.
+	trust := keys.Trust().OperatorJWT
 	applier := &children.Applier{Client: mgr.GetClient()}
 	validator := validation.New(connectors.Drivers())
 
 	channels := &channel.Reconciler{
 		Client: mgr.GetClient(), Recorder: mgr.GetEventRecorder("selaras-channel"),
-		Plane: plane, Children: applier, Validate: validator,
-		WorkloadImage: options.WorkloadImage, HubURL: options.HubURL, Trust: keys.Fingerprint(),
+		Plane: plane, Children: applier,
+		Validate: func(channel *selarasv1alpha1.Channel) (reason, message string) {
+			return validation.Verdict(validator.Channel(channel))
+		},
+		WorkloadImage: options.WorkloadImage, HubURL: options.HubURL, Trust: trust,
 	}
 	if err := channels.SetupWithManager(ctx, mgr, controllerOptions(options)); err != nil {
 		return fmt.Errorf("setting up the Channel controller: %w", err)
 	}
 	syncs := &catalogsync.Reconciler{
 		Client: mgr.GetClient(), Recorder: mgr.GetEventRecorder("selaras-catalogsync"),
-		Plane: plane, Children: applier, Validate: validator,
-		WorkloadImage: options.WorkloadImage, HubURL: options.HubURL, Trust: keys.Fingerprint(),
+		Plane: plane, Children: applier,
+		Validate: func(sync *selarasv1alpha1.CatalogSync) (reason, message string) {
+			return validation.Verdict(validator.CatalogSync(sync))
+		},
+		WorkloadImage: options.WorkloadImage, HubURL: options.HubURL, Trust: trust,
 	}
 	if err := syncs.SetupWithManager(ctx, mgr, controllerOptions(options)); err != nil {
 		return fmt.Errorf("setting up the CatalogSync controller: %w", err)

@@ -72,7 +72,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if channel.Spec.Suspend {
 		return ctrl.Result{}, r.reconcileSuspended(ctx, channel)
 	}
-	if changed, err := r.reconcileFinalizer(ctx, channel); err != nil || changed {
+	if err := r.reconcileFinalizer(ctx, channel); err != nil {
 		return ctrl.Result{}, err
 	}
 
@@ -242,7 +242,7 @@ func (r *Reconciler) reconcileSuspended(ctx context.Context, channel *selarasv1a
 
 // reconcileFinalizer keeps the finalizer only as long as deleting the Channel
 // has something to do. The finalizer is set before the connector may write.
-func (r *Reconciler) reconcileFinalizer(ctx context.Context, channel *selarasv1alpha1.Channel) (bool, error) {
+func (r *Reconciler) reconcileFinalizer(ctx context.Context, channel *selarasv1alpha1.Channel) error {
 	before := channel.DeepCopy()
 	var changed bool
 	if channel.Spec.DeletionPolicy == selarasv1alpha1.DeletionDelist {
@@ -251,9 +251,12 @@ func (r *Reconciler) reconcileFinalizer(ctx context.Context, channel *selarasv1a
 		changed = controllerutil.RemoveFinalizer(channel, selarasv1alpha1.DelistFinalizer)
 	}
 	if !changed {
-		return false, nil
+		return nil
 	}
-	return true, r.Client.Patch(ctx, channel, client.MergeFrom(before))
+	if err := r.Client.Patch(ctx, channel, client.MergeFrom(before)); err != nil {
+		return fmt.Errorf("changing the finalizers of Channel %s/%s: %w", channel.Namespace, channel.Name, err)
+	}
+	return nil
 }
 
 func (r *Reconciler) holdInForce(ctx context.Context, channel *selarasv1alpha1.Channel) (*workload.Hold, error) {

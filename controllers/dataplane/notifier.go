@@ -58,22 +58,29 @@ func (p *Plane) SyncEvents(expand func(namespace string) []reconcile.Request) so
 }
 
 func (n *notifier) source(expand func(namespace, name string) []reconcile.Request) source.Source {
-	return source.Func(func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+	return source.Func(func(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 		var mu sync.Mutex
-		due := map[types.NamespacedName]time.Time{} // when each was, or will be, queued
+		due := map[types.NamespacedName]time.Time{} // when each was, or will be, told
 		n.attach(func(namespace, name string) {
 			mu.Lock()
 			defer mu.Unlock()
 			key := types.NamespacedName{Namespace: namespace, Name: name}
 			now := time.Now()
 			if due[key].After(now) {
-				return // queued already, and will see this report too
+				return // will be told, and will see this report too
 			}
 			wait := max(0, foldEvery-now.Sub(due[key]))
 			due[key] = now.Add(wait)
-			for _, request := range expand(namespace, name) {
-				queue.AddAfter(request, wait)
-			}
+			// Whom it concerns is asked when it is told, not before: a
+			// resource may be made in between.
+			time.AfterFunc(wait, func() {
+				if ctx.Err() != nil {
+					return
+				}
+				for _, request := range expand(namespace, name) {
+					queue.Add(request)
+				}
+			})
 		})
 		return nil
 	})
