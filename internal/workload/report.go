@@ -54,6 +54,10 @@ type ChannelReport struct {
 	// ItemsIntake and OrdersIntake are when an intake last succeeded.
 	ItemsIntake  time.Time `json:"itemsIntake,omitzero"`
 	OrdersIntake time.Time `json:"ordersIntake,omitzero"`
+	// OrdersCursor is the channel's own position in its orders: every order
+	// change before it is a durable fact. A connector that lost its store goes
+	// on from it.
+	OrdersCursor string `json:"ordersCursor,omitempty"`
 	// Progress is, by CatalogSync name, how far this channel is.
 	Progress map[string]Progress `json:"progress,omitempty"`
 	// Requested echoes ChannelConfig.Requested once that comparison is done.

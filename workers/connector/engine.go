@@ -1,0 +1,427 @@
+package connector
+
+import (
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"selaras.dev/selaras/connectors/driver"
+)
+
+// engine is the one place where the state of SKUs changes. Its methods take
+// its lock; none of them waits for a network. Every change goes through a
+// txn, which stores it and then brings counters and queue in line.
+type engine struct {
+	log *slog.Logger
+	now func() time.Time
+
+	mu      sync.Mutex
+	store   *store
+	meta    meta
+	routes  *routes
+	can     abilities
+	queue   *queue
+	counts  counters
+	fence   fence
+	suspect map[string]int64 // next reading, Unix nanoseconds
+	settles map[string]struct{}
+	caught  bool // the hub's backlog at the start is in
+	// ordersStart is when the newest order poll began whose facts are durable,
+	// ordersSeq the last of them.
+	ordersStart time.Time
+	ordersSeq   uint64
+	loaded      bool // the records of the store are in queue and counters
+	// comparing is set during the first full comparison: SKUs that were never
+	// read wait for it rather than being read one by one.
+	comparing bool
+
+	// changed is closed and replaced at every change that someone may wait for.
+	changed chan struct{}
+	// meter takes what was measured.
+	meter meter
+	// holds reports whether the lease is held.
+	holds func() bool
+}
+
+// meter takes the times that confirmations tell.
+type meter interface {
+	confirmed(syncs []target, g groups, propagation, endToEnd time.Duration)
+}
+
+func newEngine(s *store, log *slog.Logger, now func() time.Time, m meter) (*engine, error) {
+	state, err := s.readMeta()
+	if err != nil {
+		return nil, err
+	}
+	return &engine{
+		log: log, now: now, store: s, meta: state, queue: newQueue(), meter: m,
+		suspect: make(map[string]int64), settles: make(map[string]struct{}),
+		changed: make(chan struct{}), routes: &routes{}, holds: func() bool { return true },
+	}, nil
+}
+
+// signal wakes whoever waits for a change; the lock is held.
+func (e *engine) signal() {
+	close(e.changed)
+	e.changed = make(chan struct{})
+}
+
+// change returns a channel that is closed at the next change.
+func (e *engine) change() <-chan struct{} {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.changed
+}
+
+// view calls fn under the lock, for reading.
+func (e *engine) view(fn func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	fn()
+}
+
+// txn is one batch of changes.
+type txn struct {
+	e     *engine
+	c     *change
+	skus  map[string]*sku
+	items map[[2]string]*storedItem // items written in this batch, nil = dropped
+	// meta is stored when putMeta was set.
+	meta    meta
+	putMeta bool
+	now     time.Time
+}
+
+// sku is one SKU within a txn.
+type sku struct {
+	name   string
+	record record
+	before class
+	stored bool
+	want   want
+	wanted bool
+	// delay and entry are hints for the queue.
+	delay   time.Duration
+	attempt attempt
+	landed  bool
+	// ordersAfter asks that an order poll begins after it before stock is
+	// written.
+	ordersAfter time.Time
+}
+
+// attempt is how the last try of a SKU went, as far as the queue minds.
+type attempt uint8
+
+const (
+	attemptNone  attempt = iota
+	attemptGood          // reset the count
+	attemptBad           // count and back off
+	attemptSplit         // try one group at a time
+)
+
+// update runs fn on a txn and stores what it did. On an error nothing changed.
+func (e *engine) update(synced bool, fn func(*txn) error) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.updateLocked(synced, fn)
+}
+
+func (e *engine) updateLocked(synced bool, fn func(*txn) error) error {
+	t := &txn{e: e, c: e.store.begin(), skus: make(map[string]*sku), meta: e.meta, now: e.now()}
+	if err := fn(t); err != nil {
+		t.c.abandon()
+		return err
+	}
+	return t.commit(synced)
+}
+
+// sku opens a SKU for change.
+func (t *txn) sku(name string) (*sku, error) {
+	if s := t.skus[name]; s != nil {
+		return s, nil
+	}
+	s := &sku{name: name}
+	found, err := t.e.store.readRecord(name, &s.record)
+	if err != nil {
+		return nil, fmt.Errorf("SKU %q: %w", name, err)
+	}
+	s.stored = found
+	s.before = classOf(&s.record)
+	t.skus[name] = s
+	return s, nil
+}
+
+// want projects what the channel should show of the SKU.
+func (t *txn) want(s *sku) (*want, error) {
+	if !s.wanted {
+		w, err := t.e.routes.project(s.name, t.item)
+		if err != nil {
+			return nil, fmt.Errorf("SKU %q: %w", s.name, err)
+		}
+		s.want, s.wanted = w, true
+	}
+	return &s.want, nil
+}
+
+// item reads an item through the changes of the batch.
+func (t *txn) item(source, name string) (storedItem, bool, error) {
+	if i, ok := t.items[[2]string{source, name}]; ok {
+		if i == nil {
+			return storedItem{}, false, nil
+		}
+		return *i, true, nil
+	}
+	return t.e.store.readItem(source, name)
+}
+
+func (t *txn) setItem(source, name string, i *storedItem) error {
+	if t.items == nil {
+		t.items = make(map[[2]string]*storedItem)
+	}
+	t.items[[2]string{source, name}] = i
+	if s := t.skus[name]; s != nil {
+		s.wanted = false
+	}
+	if i == nil {
+		return t.c.dropItem(source, name)
+	}
+	return t.c.putItem(source, name, *i)
+}
+
+// evaluate brings a SKU's pending groups in line with its want and record.
+func (t *txn) evaluate(s *sku, ev event) error {
+	w, err := t.want(s)
+	if err != nil {
+		return err
+	}
+	if ev.at == 0 {
+		ev.at = t.now.UnixNano()
+	}
+	if ev.seq == 0 {
+		ev.seq = t.e.meta.Seq + 1
+	}
+	evaluate(&s.record, w, t.e.routes, &t.e.can, ev)
+	return nil
+}
+
+func (t *txn) commit(synced bool) error {
+	for name, s := range t.skus {
+		if s.record.empty() {
+			if s.stored {
+				if err := t.c.dropRecord(name); err != nil {
+					t.c.abandon()
+					return err
+				}
+			}
+			continue
+		}
+		if err := t.c.putRecord(name, &s.record); err != nil {
+			t.c.abandon()
+			return err
+		}
+	}
+	if t.putMeta {
+		if err := t.c.putMeta(t.meta); err != nil {
+			t.c.abandon()
+			return err
+		}
+	}
+	if err := t.c.commit(synced); err != nil {
+		return err
+	}
+	e := t.e
+	if t.putMeta {
+		e.meta = t.meta
+	}
+	for _, s := range t.skus {
+		if e.loaded {
+			e.counts.move(s.before, classOf(&s.record))
+		}
+		if err := e.place(t, s); err != nil {
+			return err
+		}
+	}
+	e.signal()
+	return nil
+}
+
+// place brings queue, suspects and settles in line with a record.
+func (e *engine) place(t *txn, s *sku) error {
+	if !e.loaded {
+		return nil
+	}
+	r := &s.record
+	if r.suspectUntil != 0 {
+		e.suspect[s.name] = r.suspectNext
+	} else {
+		delete(e.suspect, s.name)
+	}
+	if r.settling {
+		e.settles[s.name] = struct{}{}
+	} else {
+		delete(e.settles, s.name)
+	}
+	q := e.queue
+	entry := q.entries[s.name]
+	if s.landed && entry != nil {
+		q.landed(entry)
+	}
+	if r.pending == 0 && r.failed == 0 {
+		if entry != nil && !entry.inflight {
+			q.drop(entry)
+		}
+		return nil
+	}
+	if entry == nil {
+		entry = q.get(s.name)
+	}
+	if entry.inflight {
+		// The write that is out will place it when it is done.
+		return nil
+	}
+	w, err := t.want(s)
+	if err != nil {
+		return err
+	}
+	k := workOn(r, w, &e.can)
+	k.groups = r.pending
+	switch s.attempt {
+	case attemptGood:
+		entry.attempts, entry.split, entry.backoff = 0, false, time.Time{}
+	case attemptBad:
+		entry.attempts++
+		entry.backoff = t.now.Add(max(s.delay, backoff(entry.attempts)))
+	case attemptSplit:
+		entry.split = true
+	case attemptNone:
+		if s.delay > 0 {
+			entry.backoff = t.now.Add(s.delay)
+		}
+	}
+	if !s.ordersAfter.IsZero() {
+		entry.ordersAfter = s.ordersAfter
+	}
+	if entry.split && k.op == opWrite {
+		k.groups = one(k.groups)
+	}
+	if r.settling || e.can.orders && entry.ordersAfter.After(e.ordersStart) {
+		// Writing stock now could undo what the reading may turn out to be, or
+		// an order that was not seen yet.
+		k.groups &^= stock
+	}
+	q.change(entry, k)
+	entry.since, entry.seq, entry.cause, entry.pending = r.since, r.sinceSeq, r.cause, r.pending != 0
+	entry.groups = r.pending
+	entry.mask, entry.failedSince, entry.reason, entry.message = r.failed, r.failedSince, r.reason, r.message
+	entry.notBefore = entry.backoff
+	switch {
+	case r.pending == 0 && r.retryAt == 0:
+		entry.notBefore = farAway // until a new version or the next comparison
+	case r.pending == 0:
+		entry.notBefore = time.Unix(0, r.retryAt)
+	case k.groups == 0:
+		entry.notBefore = later(entry.backoff, t.now.Add(settleCheck))
+	case e.comparing && !r.known && r.cause == causeBackfill:
+		// The comparison that is under way will read it.
+		entry.notBefore = farAway
+	}
+	q.place(entry, t.now)
+	return nil
+}
+
+var farAway = time.Unix(1<<40, 0)
+
+// settleCheck is how soon a SKU is looked at again whose stock may not be
+// written yet.
+const settleCheck = 250 * time.Millisecond
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// one is the most urgent of some groups.
+func one(g groups) groups {
+	for _, x := range []groups{stock, price, content} {
+		if g.has(x) {
+			return x
+		}
+	}
+	return 0
+}
+
+// backoff is how long a SKU waits after its n-th failed try.
+func backoff(n int) time.Duration {
+	d := 500 * time.Millisecond << min(n-1, 7)
+	return jitter(min(d, time.Minute))
+}
+
+// empty records need not be stored.
+func (r *record) empty() bool {
+	return !r.known && r.ref == "" && r.managed == 0 && r.published == 0 && r.sent == driver.Version{} && !r.sending && r.suspectUntil == 0
+}
+
+// class is how a record counts.
+type class struct {
+	managed, pending, failed, drifted groups
+	duplicate                         bool
+	exists                            bool
+}
+
+func classOf(r *record) class {
+	return class{r.managed, r.pending, r.failed, r.drifted, r.duplicate, r.known && !r.absent}
+}
+
+// counters count SKUs by what is said of their groups, so that the numbers of
+// every sync can be told without looking at SKUs.
+type counters struct {
+	by         [1 << 12]int32
+	duplicates int
+	existing   int
+}
+
+func (c class) index() int {
+	return int(c.managed) | int(c.pending)<<3 | int(c.failed)<<6 | int(c.drifted)<<9
+}
+
+func (c *counters) add(x class, n int) {
+	c.by[x.index()] += int32(n)
+	if x.duplicate {
+		c.duplicates += n
+	}
+	if x.exists {
+		c.existing += n
+	}
+}
+
+func (c *counters) move(from, to class) {
+	if from != to {
+		c.add(from, -1)
+		c.add(to, 1)
+	}
+}
+
+// of tells the numbers for some groups.
+func (c *counters) of(g groups) (inSync, pending, failed, drifted int) {
+	for i, n := range c.by {
+		if n == 0 {
+			continue
+		}
+		managed, pend, fail, drift := groups(i)&allGroups, groups(i>>3)&allGroups, groups(i>>6)&allGroups, groups(i>>9)&allGroups
+		switch {
+		case fail&g != 0:
+			failed += int(n)
+		case pend&g != 0:
+			pending += int(n)
+		case managed&g != 0 && drift&g == 0:
+			inSync += int(n)
+		}
+		if drift&g != 0 {
+			drifted += int(n)
+		}
+	}
+	return inSync, pending, failed, drifted
+}

@@ -1,0 +1,305 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"selaras.dev/selaras/connectors/driver"
+	"selaras.dev/selaras/internal/hub"
+)
+
+// load reads the records of the store into counters and queue. The routes
+// must be set.
+func (e *engine) load(ctx context.Context) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var work []string
+	after := ""
+	for more := true; more; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		var err error
+		after, more, err = e.store.eachRecord(after, 10_000, func(name string, r *record) error {
+			e.counts.add(classOf(r), 1)
+			if r.pending != 0 || r.failed != 0 || r.sending || r.suspectUntil != 0 || r.settling {
+				work = append(work, name)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	e.loaded = true
+	return inChunks(ctx, work, func(names []string) error {
+		return e.updateLocked(false, func(t *txn) error {
+			for _, name := range names {
+				s, err := t.sku(name)
+				if err != nil {
+					return err
+				}
+				if s.record.sending && s.record.suspectUntil == 0 {
+					// Killed while a write was out: nobody knows its fate.
+					s.record.suspectFrom(t.now, e.can.horizon)
+				}
+			}
+			return nil
+		})
+	})
+}
+
+// chunk bounds the SKUs of one txn, and so how long the lock is held.
+const chunk = 500
+
+func inChunks(ctx context.Context, names []string, fn func([]string) error) error {
+	for len(names) > 0 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n := min(chunk, len(names))
+		if err := fn(names[:n]); err != nil {
+			return err
+		}
+		names = names[n:]
+	}
+	return nil
+}
+
+// setRoutes puts a new configuration to work. If what the channel should show
+// may differ, every SKU is looked at again.
+func (e *engine) setRoutes(ctx context.Context, p *routes) error {
+	var sweep bool
+	e.view(func() {
+		// A newer configuration never has an older number, even when its
+		// newest part was deleted.
+		p.generation = max(p.generation, e.meta.Generation)
+		if e.meta.Rules != 0 && e.meta.Rules != p.hash {
+			p.generation = max(p.generation, e.meta.Generation+1)
+		}
+		e.routes = p
+		sweep = e.meta.Rules != p.hash
+		e.signal()
+	})
+	if !sweep {
+		return nil
+	}
+	if err := e.sweep(ctx, p); err != nil {
+		return err
+	}
+	return e.update(true, func(t *txn) error {
+		t.meta.Rules, t.meta.Generation, t.putMeta = p.hash, p.generation, true
+		return nil
+	})
+}
+
+// sweep looks at every SKU that has a record or an item under new rules.
+func (e *engine) sweep(ctx context.Context, p *routes) error {
+	look := func(names []string) error {
+		return e.update(false, func(t *txn) error {
+			for _, name := range names {
+				s, err := t.sku(name)
+				if err != nil {
+					return err
+				}
+				w, err := t.want(s)
+				if err != nil {
+					return err
+				}
+				fresh := w.managed &^ s.record.managed
+				why := causeRules
+				if fresh == w.managed {
+					why = causeBackfill
+				}
+				ev := event{why: why, changed: allGroups&^p.leave | fresh}
+				if err := t.evaluate(s, ev); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	walk := func(next func(after string, add func(string)) (string, bool, error)) error {
+		after := ""
+		for more := true; more; {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			names := make([]string, 0, chunk)
+			var err error
+			after, more, err = next(after, func(name string) { names = append(names, name) })
+			if err != nil {
+				return err
+			}
+			if err := look(names); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	err := walk(func(after string, add func(string)) (string, bool, error) {
+		return e.store.eachRecord(after, chunk, func(name string, _ *record) error { add(name); return nil })
+	})
+	for i := range p.feeds {
+		if err != nil {
+			return err
+		}
+		source := p.feeds[i].source
+		err = walk(func(after string, add func(string)) (string, bool, error) {
+			return e.store.eachItem(source, after, chunk, func(name string) error { add(name); return nil })
+		})
+	}
+	return err
+}
+
+// records takes in what the hub delivered, with the position in one batch.
+func (e *engine) records(b hub.Batch) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	err := e.updateLocked(false, func(t *txn) error {
+		for i := range b.Records {
+			if err := t.hubRecord(&b.Records[i]); err != nil {
+				return err
+			}
+		}
+		if b.Epoch != 0 {
+			t.meta.Epoch = b.Epoch
+		}
+		t.putMeta = true
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if b.Caught && !e.caught {
+		e.caught = true
+		e.signal()
+	}
+	return nil
+}
+
+func (t *txn) hubRecord(r *hub.Record) error {
+	t.meta.Seq = r.Seq
+	if r.Subject.Kind() == hub.KindCursor {
+		c, err := r.Cursor()
+		if err != nil {
+			return fmt.Errorf("read the hub's cursor: %w", err)
+		}
+		t.meta.FactSeq = c.FactSeq
+		return nil
+	}
+	if r.Subject.Kind() != hub.KindItem {
+		return nil
+	}
+	name, err := r.Subject.SKU()
+	if err != nil {
+		t.e.log.Error("skipped an item of the hub", "subject", r.Subject.String(), "error", err)
+		return nil
+	}
+	source := r.Subject.Source()
+	var item *storedItem
+	if !r.Deleted {
+		item = &storedItem{seq: r.Seq, time: r.Time.UnixNano(), data: r.Data}
+	}
+	if t.e.routes.feed(source) == nil {
+		return t.setItem(source, name, item)
+	}
+	s, err := t.sku(name)
+	if err != nil {
+		return err
+	}
+	w, err := t.want(s)
+	if err != nil {
+		return err
+	}
+	old := *w
+	if err := t.setItem(source, name, item); err != nil {
+		return err
+	}
+	if w, err = t.want(s); err != nil {
+		return err
+	}
+	ev := event{at: r.Time.UnixNano(), seq: r.Seq, why: causeChange, changed: allGroups &^ old.same(w)}
+	if !t.e.caught && !s.record.known {
+		ev.why = causeBackfill
+	}
+	pending := s.record.pending
+	if err := t.evaluate(s, ev); err != nil {
+		return err
+	}
+	if entry := t.e.queue.entries[name]; entry != nil && entry.inflight && pending != 0 && entry.next.seq == 0 && ev.changed != 0 {
+		entry.next.since, entry.next.seq = ev.at, ev.seq
+	}
+	return nil
+}
+
+// forget drops everything that was learnt from a hub that has lost some of it:
+// a full comparison will rebuild it. orders is where the order poll goes on.
+func (e *engine) forget(orders string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	t := &txn{e: e, c: e.store.begin(), skus: make(map[string]*sku), now: e.now()}
+	t.meta = meta{UID: e.meta.UID, Account: e.meta.Account, Requested: e.meta.Requested, Orders: orders, Generation: e.meta.Generation}
+	t.putMeta = true
+	if err := errors.Join(t.c.dropItems(), t.c.dropRecords()); err != nil {
+		t.c.abandon()
+		return err
+	}
+	if err := t.commit(true); err != nil {
+		return err
+	}
+	// Writes that are out are landed on entries nobody knows any more.
+	e.queue, e.counts = newQueue(), counters{}
+	clear(e.suspect)
+	clear(e.settles)
+	e.caught, e.comparing = false, true
+	e.signal()
+	return nil
+}
+
+// suspectFrom begins to look out for a write whose fate is not known.
+func (r *record) suspectFrom(now time.Time, horizon time.Duration) {
+	r.suspectUntil = now.Add(horizon).UnixNano()
+	r.suspectNext = now.Add(suspectAfter(0)).UnixNano()
+	r.suspectStep = 0
+}
+
+// recheck asks for one reading soon.
+func (r *record) recheck(now time.Time) {
+	if r.suspectUntil == 0 {
+		r.suspectUntil, r.suspectStep = now.UnixNano(), 0
+	}
+	r.suspectNext = now.UnixNano()
+}
+
+// looked notes a reading of a suspect, and ends the suspicion at its horizon.
+func (r *record) looked(now time.Time) {
+	if r.suspectUntil == 0 {
+		return
+	}
+	r.suspectStep++
+	next := now.Add(suspectAfter(int(r.suspectStep))).UnixNano()
+	if now.UnixNano() >= r.suspectUntil {
+		r.suspectUntil, r.suspectNext, r.suspectStep = 0, 0, 0
+		r.stocks = nil
+		return
+	}
+	r.suspectNext = min(next, r.suspectUntil)
+}
+
+// suspectAfter is the wait before the n-th reading of a suspect: 1, 5, 30 s,
+// then doubling from a minute.
+func suspectAfter(n int) time.Duration {
+	first := [...]time.Duration{time.Second, 5 * time.Second, 30 * time.Second}
+	if n < len(first) {
+		return first[n]
+	}
+	return time.Minute << min(n-len(first), 10)
+}
+
+// version is that of an intent made now from a want.
+func (e *engine) version(w *want) driver.Version {
+	return driver.Version{Epoch: e.meta.Epoch, Generation: e.routes.generation, Sequence: w.seq}
+}

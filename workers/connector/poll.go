@@ -1,0 +1,314 @@
+package connector
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"selaras.dev/selaras/connectors/driver"
+	"selaras.dev/selaras/internal/catalog"
+	"selaras.dev/selaras/internal/hub"
+)
+
+// poller asks the channel what is new: changed listings, changed orders. Its
+// positions move only after what lies before them is durable (I3).
+type poller struct {
+	engine   *engine
+	link     *link
+	observer *observer
+	space    *hub.Space
+	channel  string
+	traits   driver.Traits
+	log      *slog.Logger
+	now      func() time.Time
+	intake   func(kind string, at time.Time)
+
+	mu     sync.Mutex // one order poll at a time
+	lately map[string]uint64
+}
+
+const (
+	defaultPoll = 5 * time.Second
+	// minOrderPoll keeps the orders from eating the budget.
+	minOrderPoll = time.Second
+	// busyChanges is how often changes are asked for while writes wait.
+	busyChanges = 5 * time.Second
+	maxLately   = 10_000
+	intakeItems = "items"
+	intakeOrder = "orders"
+)
+
+// pollEvery is the poll interval now.
+func (e *engine) pollEvery() time.Duration {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.routes.poll
+}
+
+// changes follows the channel's change feed.
+func (p *poller) changes(ctx context.Context) error {
+	for {
+		began := p.now()
+		if err := p.pollChanges(ctx); err != nil && ctx.Err() == nil {
+			p.log.Debug("ask for changed listings", "error", err)
+		}
+		wait := p.engine.pollEvery()
+		var busy bool
+		p.engine.view(func() { busy = p.engine.queue.backlog() > 0 && p.engine.routes.writable() != 0 })
+		if busy {
+			wait = max(wait, busyChanges)
+		}
+		if err := sleep(ctx, wait-p.now().Sub(began)); err != nil {
+			return nil
+		}
+	}
+}
+
+// pollChanges reads the changes since the last time, to the end.
+func (p *poller) pollChanges(ctx context.Context) error {
+	for more := true; more; {
+		var cursor string
+		p.engine.view(func() { cursor = p.engine.meta.Changes })
+		token := p.engine.begin()
+		page, supported, err := p.readChanges(ctx, cursor)
+		if err == nil && supported {
+			err = p.observer.take(ctx, reading{
+				listings: page.Listings, token: token, why: causeChange,
+				then: func(t *txn) error {
+					if t.meta.Changes != string(page.Next) {
+						t.meta.Changes, t.putMeta = string(page.Next), true
+					}
+					return nil
+				},
+			})
+		}
+		p.engine.end(token)
+		if err != nil || !supported {
+			return err
+		}
+		more = page.More
+	}
+	p.intake(intakeItems, p.now())
+	return nil
+}
+
+func (p *poller) readChanges(ctx context.Context, after string) (driver.ChangePage, bool, error) {
+	var page driver.ChangePage
+	supported := true
+	err := p.link.call(ctx, driver.OpChanges, func(ctx context.Context, c driver.Connection) (err error) {
+		r, ok := c.(driver.ChangeReader)
+		if !ok {
+			supported = false
+			return nil
+		}
+		page, err = r.ReadChanges(ctx, driver.Cursor(after), pageOf(p.traits))
+		return err
+	})
+	return page, supported, err
+}
+
+func pageOf(t driver.Traits) int {
+	if t.PageSize > 0 {
+		return t.PageSize
+	}
+	return defaultPage
+}
+
+// orders follows the channel's orders.
+func (p *poller) orders(ctx context.Context) error {
+	for {
+		began := p.now()
+		if err := p.pollOrders(ctx); err != nil && ctx.Err() == nil {
+			p.log.Debug("ask for changed orders", "error", err)
+		}
+		wait := max(p.engine.pollEvery(), minOrderPoll) - p.now().Sub(began)
+		if err := sleep(ctx, wait); err != nil {
+			return nil
+		}
+	}
+}
+
+// pollOrders reads the orders since the last time, to the end.
+func (p *poller) pollOrders(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var can abilities
+	var stocks bool
+	p.engine.view(func() { can, stocks = p.engine.can, p.engine.routes.stock })
+	if !can.orders || !stocks {
+		return nil
+	}
+	began := p.now()
+	for more := true; more; {
+		page, err := p.readOrders(ctx)
+		if err != nil {
+			return err
+		}
+		if err := p.takeOrders(ctx, page, began); err != nil {
+			return err
+		}
+		more = page.More
+	}
+	p.intake(intakeOrder, p.now())
+	return nil
+}
+
+func (p *poller) readOrders(ctx context.Context) (driver.OrderPage, error) {
+	var after string
+	p.engine.view(func() { after = p.engine.meta.Orders })
+	var page driver.OrderPage
+	err := p.link.call(ctx, driver.OpOrders, func(ctx context.Context, c driver.Connection) (err error) {
+		if r, ok := c.(driver.OrderReader); ok {
+			page, err = r.ReadOrders(ctx, driver.Cursor(after), pageOf(p.traits))
+		}
+		return err
+	})
+	return page, err
+}
+
+// takeOrders makes a page of orders durable and then moves the position.
+func (p *poller) takeOrders(ctx context.Context, page driver.OrderPage, began time.Time) error {
+	var baseline bool
+	p.engine.view(func() { baseline = !p.engine.meta.Baselined })
+	var facts []catalog.Fact
+	moved := make(map[string]struct{})
+	fresh := make(map[string]uint64)
+	for i := range page.Orders {
+		o := &page.Orders[i]
+		sum := hashOrder(o)
+		if p.lately[o.ID] == sum {
+			continue // told already; the driver's readings overlap
+		}
+		fresh[o.ID] = sum
+		facts = append(facts, catalog.Fact{OrderChanged: &catalog.OrderChanged{Order: *o, Baseline: baseline}})
+		for j := range o.Lines {
+			if name, ok := catalog.NormalizeSKU(o.Lines[j].SKU); ok {
+				moved[name] = struct{}{}
+			}
+		}
+	}
+	seq, err := appendFacts(ctx, p.space, p.channel, facts)
+	if err != nil {
+		return err
+	}
+	err = p.engine.update(false, func(t *txn) error {
+		if t.meta.Orders != string(page.Next) || !t.meta.Baselined && !page.More {
+			t.meta.Orders, t.putMeta = string(page.Next), true
+			t.meta.Baselined = t.meta.Baselined || !page.More
+		}
+		for name := range moved {
+			s, err := t.sku(name)
+			if err != nil {
+				return err
+			}
+			if s.record.known && !s.record.absent {
+				// The reserved units moved: look before stock is written.
+				s.record.unread = true
+				s.record.recheck(t.now)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	p.engine.view(func() {
+		e := p.engine
+		e.ordersSeq = max(e.ordersSeq, seq)
+		if !page.More {
+			e.ordersStart = began
+		}
+		e.signal()
+	})
+	if len(p.lately)+len(fresh) > maxLately {
+		clear(p.lately)
+	}
+	for id, sum := range fresh {
+		p.lately[id] = sum
+	}
+	return nil
+}
+
+// hashOrder is of all that a fact tells of an order.
+func hashOrder(o *driver.Order) uint64 {
+	h := hashString(o.ID) ^ uint64(o.ChangedAt.UnixNano())*fnvPrime
+	if o.Closed {
+		h++
+	}
+	for i := range o.Lines {
+		l := &o.Lines[i]
+		for _, n := range [4]int64{l.Ordered, l.Cancelled, l.Fulfilled, l.Returned} {
+			h = (h ^ uint64(n)) * fnvPrime
+		}
+		h = (h ^ hashString(l.ID) ^ hashString(l.SKU)) * fnvPrime
+	}
+	return h | 1
+}
+
+// attend reads suspects when they are due, and settles stock readings.
+func (p *poller) attend(ctx context.Context) error {
+	for {
+		next := p.now().Add(100 * time.Millisecond)
+		keys, due := p.engine.dueSuspects(p.batch())
+		if !due.IsZero() {
+			next = earlier(next, due)
+		}
+		if len(keys) > 0 {
+			if err := p.look(ctx, keys); err != nil && ctx.Err() == nil {
+				p.log.Debug("read suspects", "error", err)
+			}
+			next = p.now().Add(20 * time.Millisecond)
+		}
+		if err := p.settle(ctx); err != nil && ctx.Err() == nil {
+			p.log.Debug("settle stock", "error", err)
+		}
+		if err := until(ctx, nil, next, p.now()); err != nil {
+			return nil
+		}
+	}
+}
+
+func (p *poller) batch() int { return limitsOf(p.traits).read }
+
+// look reads some SKUs by name.
+func (p *poller) look(ctx context.Context, keys []driver.Key) error {
+	token := p.engine.begin()
+	defer p.engine.end(token)
+	found, err := readListings(ctx, p.link, keys)
+	if err != nil {
+		return err
+	}
+	return p.observer.take(ctx, reading{listings: found, asked: skusOf(keys), token: token, why: causeChange})
+}
+
+// settle finishes the settling of stock readings whose orders are in.
+func (p *poller) settle(ctx context.Context) error {
+	tell, drift := p.engine.settled(p.batch())
+	if len(drift) > 0 {
+		if err := p.engine.drifted(drift); err != nil {
+			return err
+		}
+	}
+	if len(tell) == 0 {
+		return nil
+	}
+	token := p.engine.begin()
+	found, err := readListings(ctx, p.link, tell)
+	if err == nil {
+		err = p.observer.take(ctx, reading{listings: found, asked: skusOf(tell), token: token, why: causeChange})
+	}
+	p.engine.end(token)
+	if err != nil {
+		return err
+	}
+	return p.observer.tell(ctx, found, token)
+}
+
+func skusOf(keys []driver.Key) []string {
+	names := make([]string, len(keys))
+	for i := range keys {
+		names[i] = keys[i].SKU
+	}
+	return names
+}

@@ -1,0 +1,272 @@
+package connector
+
+import (
+	"container/heap"
+	"time"
+)
+
+// queue holds the SKUs that are not as they should be: ready ones in the
+// order of their worth, others until their time. It knows nothing of what they
+// are; the engine, which owns it, says what each waits for. At most one entry
+// of a SKU exists, so a hundred changes are one piece of work.
+type queue struct {
+	entries map[string]*entry
+	// ready by operation, by whether only stock is to be written (such entries
+	// wait for orders), by lane, by scarcity.
+	ready   [operations][2][lanes][scarcities]list
+	delayed delays
+	// readyCount is the number of entries in ready lists, by operation and by
+	// whether they are of stock only.
+	readyCount [operations][2]int
+	inflight   int
+}
+
+// entry is one SKU with work to do.
+type entry struct {
+	sku  string
+	work work
+	// since, seq, cause as in the record; pending is false for SKUs that only
+	// wait to be tried again after a rejection.
+	since   int64
+	seq     uint64
+	cause   cause
+	pending bool
+	groups  groups // the pending groups
+	// failedSince is since when a group is rejected, 0 for none.
+	failedSince int64
+	reason      string
+	message     string
+	mask        groups // of the failed groups
+
+	attempts int
+	// split asks for one group at a time, after a write of several was refused.
+	split bool
+	// next is of the first change while a write was out.
+	next struct {
+		since int64
+		seq   uint64
+	}
+
+	inflight  bool
+	notBefore time.Time
+	// backoff and ordersAfter are what notBefore is worked out from.
+	backoff, ordersAfter time.Time
+	heapIndex            int // -1 when not delayed
+	before, after        *entry
+	in                   *list
+}
+
+func newQueue() *queue { return &queue{entries: make(map[string]*entry)} }
+
+// list is a doubly linked list through the entries.
+type list struct{ head, tail *entry }
+
+func (l *list) push(e *entry) {
+	e.in, e.before, e.after = l, l.tail, nil
+	if l.tail != nil {
+		l.tail.after = e
+	} else {
+		l.head = e
+	}
+	l.tail = e
+}
+
+func (l *list) remove(e *entry) {
+	if e.before != nil {
+		e.before.after = e.after
+	} else {
+		l.head = e.after
+	}
+	if e.after != nil {
+		e.after.before = e.before
+	} else {
+		l.tail = e.before
+	}
+	e.in, e.before, e.after = nil, nil, nil
+}
+
+// get returns the entry of a SKU, made if there is none.
+func (q *queue) get(sku string) *entry {
+	e := q.entries[sku]
+	if e == nil {
+		e = &entry{sku: sku, heapIndex: -1}
+		q.entries[sku] = e
+	}
+	return e
+}
+
+// place puts an entry where its work and notBefore say. An entry in flight
+// stays there.
+func (q *queue) place(e *entry, now time.Time) {
+	if e.inflight {
+		return
+	}
+	q.unplace(e)
+	if e.notBefore.After(now) || !e.pending || e.work.groups == 0 {
+		heap.Push(&q.delayed, e)
+		return
+	}
+	only := stockOnly(e.work.groups)
+	q.ready[e.work.op][only][e.work.lane][e.work.scarcity].push(e)
+	q.readyCount[e.work.op][only]++
+}
+
+func stockOnly(g groups) int {
+	if g == stock {
+		return 1
+	}
+	return 0
+}
+
+func (q *queue) unplace(e *entry) {
+	if e.in != nil {
+		e.in.remove(e)
+		q.recount(e, -1)
+	}
+	if e.heapIndex >= 0 {
+		heap.Remove(&q.delayed, e.heapIndex)
+	}
+}
+
+func (q *queue) recount(e *entry, by int) { q.readyCount[e.work.op][stockOnly(e.work.groups)] += by }
+
+// change sets the work of an entry; it must be placed afterwards.
+func (q *queue) change(e *entry, w work) {
+	q.unplace(e)
+	e.work = w
+}
+
+// drop forgets an entry that is not in flight.
+func (q *queue) drop(e *entry) {
+	q.unplace(e)
+	delete(q.entries, e.sku)
+}
+
+// wake moves entries whose time has come to the ready lists and returns when
+// the next is due, zero if none.
+func (q *queue) wake(now time.Time, due func(*entry)) time.Time {
+	for len(q.delayed) > 0 {
+		e := q.delayed[0]
+		if e.notBefore.After(now) {
+			return e.notBefore
+		}
+		heap.Remove(&q.delayed, 0)
+		due(e)
+	}
+	return time.Time{}
+}
+
+// allowed says which ready entries may be taken.
+type allowed struct {
+	// groups that may be written.
+	groups groups
+	// stock says that the channel's orders are settled.
+	stock bool
+}
+
+// take removes up to most entries of one operation, the most valuable first,
+// and marks them in flight. limit gives the batch size of an operation; ok may
+// refuse an entry, which then must have been placed elsewhere.
+func (q *queue) take(a allowed, limit [operations]int, ok func(*entry) bool) (operation, []*entry) {
+	op, found := q.first(a)
+	if !found {
+		return 0, nil
+	}
+	var taken []*entry
+	for l := range lanes {
+		for s := range scarcities {
+			for only := range 2 {
+				if !a.may(op, only) {
+					continue
+				}
+				list := &q.ready[op][only][l][s]
+				for e := list.head; e != nil && len(taken) < limit[op]; {
+					next := e.after
+					if e.work.groups&a.groups != 0 {
+						q.unplace(e)
+						if ok(e) {
+							e.inflight = true
+							q.inflight++
+							taken = append(taken, e)
+						}
+					}
+					e = next
+				}
+				if len(taken) == limit[op] {
+					return op, taken
+				}
+			}
+		}
+	}
+	return op, taken
+}
+
+// may reports whether entries of an operation and kind may be taken.
+func (a allowed) may(op operation, only int) bool {
+	return only == 0 || a.stock || op == opRead || op == opRemove
+}
+
+// first finds the operation of the most valuable entry that may be taken.
+func (q *queue) first(a allowed) (operation, bool) {
+	for l := range lanes {
+		for s := range scarcities {
+			for op := range operations {
+				for only := range 2 {
+					if !a.may(op, only) {
+						continue
+					}
+					for e := q.ready[op][only][l][s].head; e != nil; e = e.after {
+						if e.work.groups&a.groups != 0 {
+							return op, true
+						}
+					}
+				}
+			}
+		}
+	}
+	return 0, false
+}
+
+// landed ends an entry's flight.
+func (q *queue) landed(e *entry) {
+	if e.inflight {
+		e.inflight = false
+		q.inflight--
+	}
+}
+
+// backlog is the number of entries that wait for a call now or are in one.
+func (q *queue) backlog() int {
+	n := q.inflight
+	for op := range operations {
+		n += q.readyCount[op][0] + q.readyCount[op][1]
+	}
+	return n
+}
+
+// delays is a heap of entries by their time.
+type delays []*entry
+
+func (d delays) Len() int           { return len(d) }
+func (d delays) Less(i, j int) bool { return d[i].notBefore.Before(d[j].notBefore) }
+func (d delays) Swap(i, j int) {
+	d[i], d[j] = d[j], d[i]
+	d[i].heapIndex, d[j].heapIndex = i, j
+}
+
+// Push implements heap.Interface.
+func (d *delays) Push(x any) {
+	e := x.(*entry)
+	e.heapIndex = len(*d)
+	*d = append(*d, e)
+}
+
+// Pop implements heap.Interface.
+func (d *delays) Pop() any {
+	old := *d
+	e := old[len(old)-1]
+	old[len(old)-1] = nil
+	*d = old[:len(old)-1]
+	e.heapIndex = -1
+	return e
+}
