@@ -56,6 +56,22 @@ func (x *Index) Add(seq uint64, at time.Time) {
 	}
 }
 
+// Put adds a mark as Marks returned it, in order.
+func (x *Index) Put(mark Mark) {
+	x.marks = append(x.marks, mark)
+	if len(x.marks) > maxIndexSeconds {
+		x.thin()
+	}
+}
+
+// Newest returns the newest mark; the zero Mark when the index is empty.
+func (x *Index) Newest() Mark {
+	if len(x.marks) == 0 {
+		return Mark{}
+	}
+	return x.marks[len(x.marks)-1]
+}
+
 // thin halves the resolution of the older half: two seconds become one that
 // starts with the first, so that a lag is never told too short.
 func (x *Index) thin() {
