@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 )
 
-//go:embed crd rbac manager hub network-policy default
+//go:embed crd rbac manager hub network-policy default samples
 var manifests embed.FS
 
 // Default renders config/default: everything that a cluster needs, as
@@ -20,6 +20,10 @@ func Default() ([]byte, error) { return render("default") }
 
 // CRDs renders config/crd: the kinds alone.
 func CRDs() ([]byte, error) { return render("crd") }
+
+// Samples renders config/samples: three Channels and their CatalogSync, with
+// addresses and passwords that are to be replaced.
+func Samples() ([]byte, error) { return render("samples") }
 
 // render builds one of the kustomizations in memory.
 func render(name string) ([]byte, error) {
