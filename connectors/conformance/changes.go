@@ -74,9 +74,9 @@ func changesAreReported(t *testing.T, s *suite) {
 			seen[sku] = l
 		}
 		p, k, n := seen[price], seen[stock], seen[title]
-		_, new := seen[added]
+		_, found := seen[added]
 		return p.Price != nil && *p.Price == s.money(4711) && k.Stock != nil && k.Stock.OnHand == 17 &&
-			n.Content.Title == "New title" && new, fmt.Sprintf("seen %v", seen)
+			n.Content.Title == "New title" && found, fmt.Sprintf("seen %v", seen)
 	})
 	c.onlyUnder(t, driver.OpChanges, driver.OpAccount, driver.OpRead)
 }

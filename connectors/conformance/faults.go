@@ -37,7 +37,7 @@ func throttled(t *testing.T, s *suite) {
 	var seen *driver.Error
 	for range 200 {
 		if _, err := c.get(ctx, sku); err != nil {
-			seen = c.failed(t, err, driver.ClassThrottled)
+			seen = c.failure(t, err, driver.ClassThrottled)
 			break
 		}
 	}
@@ -53,7 +53,7 @@ func throttled(t *testing.T, s *suite) {
 		if err == nil {
 			break
 		}
-		wait := c.failed(t, err, driver.ClassThrottled).RetryAfter
+		wait := c.failure(t, err, driver.ClassThrottled).RetryAfter
 		timer := time.NewTimer(max(wait, 100*time.Millisecond))
 		<-timer.C
 	}
@@ -226,8 +226,8 @@ func hostileAnswers(t *testing.T, s *suite) {
 		"an object": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{}`)) },
 		"null":      func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"data":null,"errors":null}`)) },
 		"not found": http.NotFound,
-		"a redirect": func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, r.URL.Path, http.StatusTemporaryRedirect)
+		"a redirect to itself": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/", http.StatusTemporaryRedirect)
 		},
 		"a failure": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) },
 		"a cut": func(w http.ResponseWriter, _ *http.Request) {

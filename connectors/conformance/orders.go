@@ -128,8 +128,8 @@ func orderSteps(t *testing.T, s *suite) {
 			return la.Ordered == 5 && lb.Ordered == 3 &&
 				step.wantA == [2]int64{la.Cancelled, la.Fulfilled} && step.wantB == [2]int64{lb.Cancelled, lb.Fulfilled}, fmt.Sprintf("%+v %+v", la, lb)
 		})
-		p.explains(t, ctx, step.name, a, 40)
-		p.explains(t, ctx, step.name, b, 40)
+		p.explains(t, ctx, step.name, a)
+		p.explains(t, ctx, step.name, b)
 	}
 	// Units that were sent come back: the shop puts them on the shelf.
 	if err := s.shop.Cancel(ctx, order, Line{a, 2}); err != nil {
@@ -140,7 +140,7 @@ func orderSteps(t *testing.T, s *suite) {
 		l := p.of(a)
 		return l.Returned == 2 && l.Fulfilled == 5, fmt.Sprintf("%+v", l)
 	})
-	p.explains(t, ctx, "two returned", a, 40)
+	p.explains(t, ctx, "two returned", a)
 	if got, err := s.shop.Show(ctx, a); err != nil || got.OnHand != 37 {
 		t.Errorf("the shop stores %+v (%v), want 37 on hand", got, err)
 	}
@@ -148,16 +148,16 @@ func orderSteps(t *testing.T, s *suite) {
 }
 
 // explains checks that the SKU's stock is what the lines make of the first.
-func (p *orderPoll) explains(t testing.TB, ctx context.Context, step, sku string, first int64) { //nolint:revive // as above
+func (p *orderPoll) explains(t testing.TB, ctx context.Context, step, sku string) { //nolint:revive // as above
 	t.Helper()
 	l := p.of(sku)
 	if p.c.s.description.Traits.StockBasis == driver.BasisAvailable {
-		if got := p.c.levels(t, ctx, sku); got.Available != first-l.Ordered+l.Cancelled+l.Returned {
+		if got := p.c.levels(t, ctx, sku); got.Available != firstStock-l.Ordered+l.Cancelled+l.Returned {
 			t.Errorf("%s: %s is %s, but its lines say %+v", step, sku, got, l)
 		}
 		return
 	}
-	want := levels{OnHand: first - l.Fulfilled + l.Returned, Reserved: l.Ordered - l.Cancelled - l.Fulfilled}
+	want := levels{OnHand: firstStock - l.Fulfilled + l.Returned, Reserved: l.Ordered - l.Cancelled - l.Fulfilled}
 	want.Available = want.OnHand - want.Reserved
 	if got := p.c.levels(t, ctx, sku); got != want {
 		t.Errorf("%s: %s is %s, but its lines say %s (%+v)", step, sku, got, want, l)
@@ -197,7 +197,7 @@ func orderEndsUnseen(t *testing.T, s *suite) {
 		restarted.round(t, ctx)
 		return restarted.of(sku).Fulfilled == 6, fmt.Sprint(restarted.orders)
 	})
-	restarted.explains(t, ctx, "after the restart", sku, 40)
+	restarted.explains(t, ctx, "after the restart", sku)
 }
 
 // I3: a cursor moves only after the fact is durable, so the page before it

@@ -107,7 +107,7 @@ func (a *api) post(ctx context.Context, o operation, token string) (*answer, err
 	if err != nil {
 		return nil, driver.TransportError(o.what, o.write, err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
 	if err != nil {
 		return nil, driver.TransportError(o.what, o.write, err)

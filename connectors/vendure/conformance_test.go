@@ -158,7 +158,7 @@ func openCart(ctx context.Context, v *shops.Vendure, line conformance.Line) erro
 	if err != nil {
 		return err
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	text, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
 	if err != nil {
 		return err

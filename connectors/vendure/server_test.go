@@ -176,4 +176,143 @@ func TestVendureServer(t *testing.T) {
 			}
 		}
 	})
+
+	// Selaras follows the shop's own stock, even where the shop counts a unit
+	// twice: cancelling a unit of a line that is sent in part releases it and
+	// puts one back.
+	t.Run("LinesFollowTheStockThroughModificationsAndCancellations", func(t *testing.T) {
+		c, _ := openReal(t, v, nil)
+		a, err := v.CreateProduct(ctx, shops.NewProduct{SKU: "LINES-A", Name: "A", Price: 500, OnHand: 30})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := v.CreateProduct(ctx, shops.NewProduct{SKU: "LINES-B", Name: "B", Price: 500, OnHand: 30})
+		if err != nil {
+			t.Fatal(err)
+		}
+		order, err := v.PlaceOrder(ctx, shops.Line{SKU: a.SKU, Quantity: 6})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var cursor driver.Cursor
+		for _, step := range []struct {
+			name string
+			do   func() error
+		}{
+			{"placed", func() error { return nil }},
+			{"paid", func() error { return v.SettlePayment(ctx, order.Code) }},
+			{"another SKU added", func() error { return v.AddOrderLine(ctx, order.Code, shops.Line{SKU: b.SKU, Quantity: 4}) }},
+			{"a line raised", func() error { return v.AddOrderLine(ctx, order.Code, shops.Line{SKU: a.SKU, Quantity: 2}) }},
+			{"one cancelled", func() error { return v.CancelOrder(ctx, order.Code, shops.Line{SKU: a.SKU, Quantity: 1}) }},
+			{"three sent", func() error { return v.Fulfill(ctx, order.Code, shops.Line{SKU: a.SKU, Quantity: 3}) }},
+			{"one of the line sent in part cancelled", func() error { return v.CancelOrder(ctx, order.Code, shops.Line{SKU: a.SKU, Quantity: 1}) }},
+			{"all sent", func() error { return v.Fulfill(ctx, order.Code) }},
+			{"two returned", func() error { return v.CancelOrder(ctx, order.Code, shops.Line{SKU: b.SKU, Quantity: 2}) }},
+		} {
+			if err := step.do(); err != nil {
+				t.Fatalf("%s: %v", step.name, err)
+			}
+			lines := map[string]driver.OrderLine{}
+			// From the beginning each time, and on from the last round.
+			for _, from := range []driver.Cursor{"", cursor} {
+				for more := true; more; {
+					page, err := c.ReadOrders(ctx, from, 100)
+					if err != nil {
+						t.Fatal(err)
+					}
+					for _, o := range page.Orders {
+						for _, l := range o.Lines {
+							lines[l.SKU] = l
+						}
+					}
+					from, more = page.Next, page.More
+				}
+				cursor = from
+			}
+			for _, sku := range []string{a.SKU, b.SKU} {
+				shown, err := v.Listing(ctx, sku)
+				if err != nil {
+					t.Fatal(err)
+				}
+				l := lines[sku]
+				if onHand, allocated := 30-l.Fulfilled+l.Returned, l.Ordered-l.Cancelled-l.Fulfilled; onHand != int64(shown.OnHand) || allocated != int64(shown.Allocated) {
+					t.Errorf("%s, %s: the lines say %d on hand and %d allocated (%+v), the shop %d and %d", step.name, sku, onHand, allocated, l, shown.OnHand, shown.Allocated)
+				}
+			}
+		}
+	})
+
+	t.Run("ARoleWithTheDocumentedPermissionsIsEnough", func(t *testing.T) {
+		root, _ := openReal(t, v, nil)
+		var role struct {
+			CreateRole struct {
+				ID string `json:"id"`
+			} `json:"createRole"`
+		}
+		err := root.api.do(ctx, operation{what: "create role", write: true, query: `mutation($i: CreateRoleInput!) { createRole(input: $i) { id } }`, variables: map[string]any{
+			"i": map[string]any{"code": "selaras", "description": "Selaras", "permissions": documentedPermissions},
+		}}, &role)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var made struct{}
+		err = root.api.do(ctx, operation{what: "create administrator", write: true, query: `mutation($i: CreateAdministratorInput!) { createAdministrator(input: $i) { id } }`, variables: map[string]any{
+			"i": map[string]any{"firstName": "S", "lastName": "C", "emailAddress": "selaras@shop.test", "password": "least privilege", "roleIds": []string{role.CreateRole.ID}},
+		}}, &made)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, _ := openReal(t, v, func(s *driver.Settings) {
+			s.Credentials = map[string]string{KeyUsername: "selaras@shop.test", KeyPassword: "least privilege"}
+			s.Config = json.RawMessage(`{"taxCategory":"Standard Tax"}`)
+		})
+		if _, err := c.Account(ctx); err != nil {
+			t.Error(err)
+		}
+		if _, err := c.ReadPage(ctx, "", 5); err != nil {
+			t.Error(err)
+		}
+		page, err := c.ReadChanges(ctx, "", 5)
+		if err != nil {
+			t.Error(err)
+		}
+		for range 2 {
+			if page, err = c.ReadChanges(ctx, page.Next, 5); err != nil {
+				t.Error(err)
+			}
+		}
+		var cursor driver.Cursor
+		for range 4 {
+			orders, err := c.ReadOrders(ctx, cursor, 5)
+			if err != nil {
+				t.Error(err)
+			}
+			cursor = orders.Next
+		}
+		price := driver.Money{Minor: 100, Currency: "USD"}
+		intent := driver.Intent{
+			Key: driver.Key{SKU: "LEAST"}, Price: &price, Stock: &driver.StockWrite{Quantity: 1},
+			Content: &driver.Content{
+				Product: driver.Product{Key: "least", Title: "Least"}, Title: "Least", Enabled: true,
+				Options: []driver.Option{{Name: "Size", Value: "L"}},
+			},
+		}
+		outcomes, err := c.CreateListings(ctx, []driver.Intent{intent})
+		if err != nil || outcomes[0].Kind != driver.Verified {
+			t.Errorf("create: %+v, %v", outcomes, err)
+		}
+		intent.Content.Product.Title = "Less"
+		outcomes, err = c.WriteIntents(ctx, []driver.Intent{intent})
+		if err != nil || outcomes[0].Kind != driver.Verified {
+			t.Errorf("write: %+v, %v", outcomes, err)
+		}
+		if outcomes, err := c.RemoveListings(ctx, []driver.Key{{SKU: "LEAST"}}); err != nil || outcomes[0].Kind != driver.Verified {
+			t.Errorf("remove: %+v, %v", outcomes, err)
+		}
+	})
+}
+
+// documentedPermissions are those that docs/channels/vendure.md asks for.
+var documentedPermissions = []string{
+	"ReadCatalog", "CreateCatalog", "UpdateCatalog", "DeleteCatalog", "ReadStockLocation", "ReadTaxCategory", "ReadOrder",
 }

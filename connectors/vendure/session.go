@@ -84,27 +84,36 @@ func (s *session) login(ctx context.Context, a *api) (string, error) {
 	return token, nil
 }
 
-// login proves the credentials with a new session.
+// login proves the credentials with a new session, and ends the old one.
 func (a *api) login(ctx context.Context) error {
+	var old string
 	select {
-	case old := <-a.session.gate:
-		token, err := a.session.login(ctx, a)
-		if err != nil && driver.ClassOf(err) != driver.ClassUnauthorized {
-			token = old
-		}
-		a.session.gate <- token
-		return err
+	case old = <-a.session.gate:
 	case <-ctx.Done():
 		return driver.TransportError("log in", false, ctx.Err())
 	}
+	token, err := a.session.login(ctx, a)
+	if err != nil && driver.ClassOf(err) != driver.ClassUnauthorized {
+		token = old
+	}
+	a.session.gate <- token
+	if token != old {
+		a.end(ctx, old)
+	}
+	return err
 }
 
-// logout ends the session, if there is one; a failure leaves it to expire.
+// logout ends the session, if there is one.
 func (a *api) logout(ctx context.Context) {
 	token := <-a.session.gate
 	a.session.gate <- ""
+	a.end(ctx, token)
+}
+
+// end ends a session; a failure leaves it to expire.
+func (a *api) end(ctx context.Context, token string) {
 	if token == "" {
 		return
 	}
-	_, _ = a.post(ctx, operation{what: "log out", query: `mutation Logout { logout { success } }`}, token)
+	_, _ = a.post(driver.WithOperation(ctx, driver.OpAccount), operation{what: "log out", query: `mutation Logout { logout { success } }`}, token)
 }
