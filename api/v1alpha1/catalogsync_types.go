@@ -333,7 +333,7 @@ type CatalogSyncStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// conditions: Ready, Reconciling, Stalled, SourceReady, ChannelsReady,
+	// conditions are Ready, Reconciling, Stalled, SourceReady, ChannelsReady,
 	// InSync, LagWithinTarget, DriftFree. All are always present.
 	// +optional
 	// +listType=map
@@ -373,7 +373,7 @@ type CatalogSyncStatus struct {
 	// +optional
 	OldestPendingTime *metav1.Time `json:"oldestPendingTime,omitempty"`
 
-	// channels, one entry a channel, by name.
+	// channels holds one entry a channel, by name.
 	// +optional
 	// +listType=map
 	// +listMapKey=name

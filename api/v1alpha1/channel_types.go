@@ -272,7 +272,7 @@ type Connector struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-zA-Z0-9]([-._:/@a-zA-Z0-9]*[a-zA-Z0-9])?$')",message="write an image reference such as registry.example.com/shop-connector:1.2.3, without a scheme"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-zA-Z0-9]([-._:/@a-zA-Z0-9]*[a-zA-Z0-9])?$') && !self.contains('//')",message="write an image reference such as registry.example.com/shop-connector:1.2.3, without a scheme"
 	Image string `json:"image,omitempty"`
 
 	// resources of the connector's container. When absent: those of the
@@ -362,7 +362,7 @@ type ChannelStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// conditions: Ready, Reconciling, Stalled, Deployed, CredentialsValid,
+	// conditions are Ready, Reconciling, Stalled, Deployed, CredentialsValid,
 	// Connected, WebhooksHealthy. All are always present.
 	// +optional
 	// +listType=map
