@@ -94,7 +94,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 	if err := syncs.SetupWithManager(ctx, mgr, controllerOptions(options)); err != nil {
 		return fmt.Errorf("setting up the CatalogSync controller: %w", err)
 	}
-	metrics.Registry.MustRegister(catalogsync.NewCollector(mgr.GetClient(), plane))
+	metrics.Registry.MustRegister(channel.NewCollector(mgr.GetClient()), catalogsync.NewCollector(mgr.GetClient(), plane))
 	return nil
 }
 

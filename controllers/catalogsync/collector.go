@@ -9,6 +9,7 @@ import (
 
 	selarasv1alpha1 "selaras.dev/selaras/api/v1alpha1"
 	"selaras.dev/selaras/controllers/dataplane"
+	"selaras.dev/selaras/internal/hub"
 	"selaras.dev/selaras/internal/metrics"
 	"selaras.dev/selaras/internal/workload"
 )
@@ -20,7 +21,7 @@ type Collector struct {
 	client client.Reader
 	plane  *dataplane.Plane
 
-	lag, oldest, target, items, failed *prometheus.Desc
+	lag, oldest, target, items, failed, source, durability *prometheus.Desc
 }
 
 // NewCollector makes a Collector that lists CatalogSyncs from the cache.
@@ -29,12 +30,13 @@ func NewCollector(reader client.Reader, plane *dataplane.Plane) *Collector {
 		client: reader, plane: plane,
 		lag: metrics.SyncLag.Desc(), oldest: metrics.SyncOldestPending.Desc(), target: metrics.SyncLagTarget.Desc(),
 		items: metrics.SyncItems.Desc(), failed: metrics.SyncOldestFailed.Desc(),
+		source: metrics.SyncSourceInfo.Desc(), durability: metrics.HubDurability.Desc(),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(descs chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.lag, c.oldest, c.target, c.items, c.failed} {
+	for _, d := range []*prometheus.Desc{c.lag, c.oldest, c.target, c.items, c.failed, c.source, c.durability} {
 		descs <- d
 	}
 }
@@ -52,10 +54,31 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 		return // before the cache is filled there is nothing to tell
 	}
 	now := time.Now()
+	namespaces := map[string]bool{}
 	for i := range list.Items {
 		sync := &list.Items[i]
+		namespaces[sync.Namespace] = true
+		out <- prometheus.MustNewConstMetric(c.source, prometheus.GaugeValue, 1, sync.Namespace, sync.Name, sync.Spec.Source.Channel)
 		for j := range sync.Status.Channels {
 			c.collectChannel(out, now, sync, sync.Status.Channels[j].Name)
+		}
+	}
+	c.collectDurability(out, namespaces)
+}
+
+// collectDurability tells what only the operator may ask the hub.
+func (c *Collector) collectDurability(out chan<- prometheus.Metric, namespaces map[string]bool) {
+	for namespace := range namespaces {
+		durability, open := c.plane.Durability(namespace)
+		if !open {
+			continue
+		}
+		for _, d := range []hub.Durability{hub.DurabilityAlways, hub.DurabilityLazy, hub.DurabilityUnknown} {
+			value := 0.0
+			if d == durability {
+				value = 1
+			}
+			out <- prometheus.MustNewConstMetric(c.durability, prometheus.GaugeValue, value, string(d), namespace)
 		}
 	}
 }

@@ -285,6 +285,24 @@ func (p *Plane) CatalogReport(namespace string) (workload.CatalogReport, bool) {
 	return n.catalog.report, n.catalog.known && time.Since(n.catalog.at) <= workload.NoReportAfter
 }
 
+// Durability returns how the hub makes the writes of a namespace durable, as
+// it was when the namespace was opened; false while it is not open.
+func (p *Plane) Durability(namespace string) (hub.Durability, bool) {
+	n := p.known(namespace)
+	if n == nil {
+		return hub.DurabilityUnknown, false
+	}
+	select {
+	case <-n.ready:
+	default:
+		return hub.DurabilityUnknown, false
+	}
+	if n.space == nil {
+		return hub.DurabilityUnknown, false
+	}
+	return n.space.Durability(), true
+}
+
 func (p *Plane) known(name string) *namespace {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -55,6 +55,10 @@ type State struct {
 	Isolation              Isolation
 }
 
+// Durability is what was known of the hub's durability when the Space was
+// opened; State says the same beside what it asks for.
+func (s *Space) Durability() Durability { return s.durable }
+
 // State asks the hub for the state of the namespace's streams. Connectors have
 // no right to it and get ErrForbidden.
 func (s *Space) State(ctx context.Context) (State, error) {

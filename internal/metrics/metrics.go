@@ -153,8 +153,8 @@ var (
 		Help: "Bytes the namespace may use on the hub.", Labels: []string{"namespace"},
 	}
 	HubDurability = Definition{
-		Name: "selaras_hub_durability", Kind: Gauge, From: []string{"catalog"},
-		Help:   "1 for how the hub makes writes durable: always (every write is flushed), lazy, unknown.",
+		Name: "selaras_hub_durability", Kind: Gauge, From: []string{"catalog", "operator"},
+		Help:   "1 for how the hub makes writes durable: always (every write is flushed), lazy, unknown. Only the operator may ask a hub of accounts.",
 		Labels: []string{"durability", "namespace"},
 	}
 )

@@ -1,0 +1,50 @@
+package channel
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	selarasv1alpha1 "selaras.dev/selaras/api/v1alpha1"
+	"selaras.dev/selaras/internal/metrics"
+)
+
+// Collector exports which Channels there are, from the cache at scrape time:
+// whoever watches connectors learns from it which of them is missing.
+type Collector struct {
+	client client.Reader
+	info   *prometheus.Desc
+}
+
+// NewCollector makes a Collector that lists Channels from the cache.
+func NewCollector(reader client.Reader) *Collector {
+	return &Collector{client: reader, info: metrics.ChannelInfo.Desc()}
+}
+
+// Describe implements prometheus.Collector.
+func (c *Collector) Describe(descs chan<- *prometheus.Desc) { descs <- c.info }
+
+// collectTimeout bounds the reading of the cache, which is empty until the
+// manager has started.
+const collectTimeout = 2 * time.Second
+
+// Collect implements prometheus.Collector.
+func (c *Collector) Collect(out chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), collectTimeout)
+	defer cancel()
+	var list selarasv1alpha1.ChannelList
+	if err := c.client.List(ctx, &list); err != nil {
+		return // before the cache is filled there is nothing to tell
+	}
+	for i := range list.Items {
+		channel := &list.Items[i]
+		state := channel.Spec.State
+		if state == "" {
+			state = selarasv1alpha1.ChannelRunning
+		}
+		out <- prometheus.MustNewConstMetric(c.info, prometheus.GaugeValue, 1,
+			channel.Spec.Type, string(state), channel.Namespace, channel.Name)
+	}
+}
