@@ -190,7 +190,7 @@ func (c *ControlPlane) watch(part component) {
 	case <-c.stopping:
 	default:
 		c.failOnce.Do(func() {
-			c.failure = fmt.Errorf("%s %s; its log %s ends with:\n%s", part.name, part.process.Exit(), part.log, tail(part.log))
+			c.failure = fmt.Errorf("%s %s; its log %s ends with:\n%s", part.name, part.process.Exit(), part.log, process.Tail(part.log))
 			close(c.done)
 		})
 	}
@@ -294,7 +294,7 @@ func (c *ControlPlane) until(ctx context.Context, what string, condition wait.Co
 	}
 	last := c.components[len(c.components)-1]
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("wait for %s: %w; the log %s ends with:\n%s", what, err, last.log, tail(last.log))
+		return fmt.Errorf("wait for %s: %w; the log %s ends with:\n%s", what, err, last.log, process.Tail(last.log))
 	}
 	return fmt.Errorf("wait for %s: %w", what, err)
 }
@@ -368,22 +368,4 @@ func (c *ControlPlane) Stop() {
 			_ = c.lock.Close()
 		}
 	})
-}
-
-// tail is the end of a log file, for an error message.
-func tail(path string) string {
-	const size = 2000
-	file, err := os.Open(path)
-	if err != nil {
-		return err.Error()
-	}
-	defer file.Close()
-	if info, err := file.Stat(); err == nil && info.Size() > size {
-		if _, err := file.Seek(-size, 2); err != nil {
-			return err.Error()
-		}
-	}
-	data := make([]byte, size)
-	n, _ := file.Read(data)
-	return strings.TrimSpace(string(data[:n]))
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -241,7 +240,7 @@ func (c *container) once(ctx context.Context) (*corev1.ContainerStateTerminated,
 	if exit.Code == 0 {
 		terminated.Reason = "Completed"
 	} else if c.spec.TerminationMessagePolicy == corev1.TerminationMessageFallbackToLogsOnError {
-		terminated.Message = lastLines(c.logPath(int(status.RestartCount)))
+		terminated.Message = process.Tail(c.logPath(int(status.RestartCount)))
 	}
 	return terminated, true
 }
@@ -311,5 +310,5 @@ func (c *container) openLog(restart int) (*os.File, error) {
 }
 
 func (c *container) logPath(restart int) string {
-	return filepath.Join(c.pod.logs(), fmt.Sprintf("%s.%d.log", c.spec.Name, restart))
+	return c.pod.runner.LogPath(c.pod.view().pod, c.spec.Name, restart)
 }

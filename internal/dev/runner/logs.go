@@ -12,14 +12,24 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
 )
 
-const (
-	maxLastLines = 2048 // bytes, as in a termination message
-	followPoll   = 200 * time.Millisecond
-)
+// followPoll is how often a followed log is looked at for more.
+const followPoll = 200 * time.Millisecond
+
+// LogPath is the log of one start of a container: restart is the container's
+// restart count at that time.
+func (r *Runner) LogPath(pod *corev1.Pod, container string, restart int) string {
+	return filepath.Join(r.podLogs(pod), fmt.Sprintf("%s.%d.log", container, restart))
+}
+
+// podLogs is the directory of a pod's logs.
+func (r *Runner) podLogs(pod *corev1.Pod) string {
+	return filepath.Join(r.logsDir(), fmt.Sprintf("%s_%s_%s", pod.Namespace, pod.Name, pod.UID))
+}
 
 // logServer answers the API server's request for a container's log, so that
 // `kubectl logs` works. It lets in who holds a certificate of the cluster's
@@ -96,8 +106,7 @@ func (s *logServer) serve(response http.ResponseWriter, request *http.Request) {
 	if query.Get("previous") == "true" {
 		restart--
 	}
-	path := filepath.Join(s.runner.logsDir(), logName(pod), fmt.Sprintf("%s.%d.log", name, restart))
-	file, err := os.Open(path)
+	file, err := os.Open(s.runner.LogPath(pod, name, restart))
 	if err != nil {
 		http.Error(response, fmt.Sprintf("container %q of pod %q has no such log", name, pod.Name), http.StatusNotFound)
 		return
@@ -166,20 +175,4 @@ func seekLines(file *os.File, lines int) error {
 	}
 	_, err = file.Seek(0, io.SeekStart)
 	return err
-}
-
-// lastLines is the end of a log, for a message.
-func lastLines(path string) string {
-	file, err := os.Open(path)
-	if err != nil {
-		return ""
-	}
-	defer file.Close()
-	if info, err := file.Stat(); err == nil && info.Size() > maxLastLines {
-		if _, err := file.Seek(-maxLastLines, io.SeekEnd); err != nil {
-			return ""
-		}
-	}
-	data, _ := io.ReadAll(io.LimitReader(file, maxLastLines))
-	return strings.TrimSpace(string(data))
 }

@@ -150,7 +150,7 @@ func (w *podWorker) prepare(ctx context.Context, pod *corev1.Pod) error {
 			return err
 		}
 		w.address = address
-		for _, dir := range []string{w.home(), w.temp(), w.logs()} {
+		for _, dir := range []string{w.home(), w.temp(), w.runner.podLogs(pod)} {
 			if err := os.MkdirAll(dir, 0o755); err != nil {
 				return fmt.Errorf("make the pod's directories: %w", err)
 			}
@@ -357,12 +357,4 @@ func (w *podWorker) remove() {
 
 func (w *podWorker) home() string { return filepath.Join(w.dir, "home") }
 func (w *podWorker) temp() string { return filepath.Join(w.dir, "tmp") }
-func (w *podWorker) logs() string {
-	return filepath.Join(w.runner.logsDir(), fmt.Sprintf("%s_%s_%s", w.namespace, w.name, w.uid))
-}
-
-func logName(pod *corev1.Pod) string {
-	return fmt.Sprintf("%s_%s_%s", pod.Namespace, pod.Name, pod.UID)
-}
-
-func isTrue(value *bool) bool { return value != nil && *value }
+func isTrue(value *bool) bool     { return value != nil && *value }

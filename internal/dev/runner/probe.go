@@ -240,7 +240,7 @@ func (c *container) exec(ctx context.Context, action *corev1.ExecAction) error {
 		return ctx.Err()
 	}
 	if exit := running.Exit(); exit.Code != 0 {
-		return fmt.Errorf("command %s: %s", exit, lastLines(output.Name()))
+		return fmt.Errorf("command %s: %s", exit, process.Tail(output.Name()))
 	}
 	return nil
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
@@ -73,12 +75,14 @@ type Options struct {
 
 // Runner runs the pods of the cluster.
 type Runner struct {
-	options   Options
-	log       *slog.Logger
-	client    kubernetes.Interface
-	events    record.EventRecorder
-	addresses *addresses
-	logs      *logServer
+	options Options
+	log     *slog.Logger
+	client  kubernetes.Interface
+	events  record.EventRecorder
+	// broadcaster carries events to the API until the last pod has ended.
+	broadcaster record.EventBroadcaster
+	addresses   *addresses
+	logs        *logServer
 
 	pods       corelisters.PodLister
 	configMaps corelisters.ConfigMapLister
@@ -136,16 +140,15 @@ func (r *Runner) begin(starting, running context.Context) error {
 	if err := r.registerNode(starting); err != nil {
 		return err
 	}
-	if err := r.ensureStorageClass(starting); err != nil {
+	if err := EnsureStorageClass(starting, r.client); err != nil {
 		return err
 	}
-	broadcaster := record.NewBroadcaster(record.WithContext(running))
-	broadcaster.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: r.client.CoreV1().Events("")})
-	r.events = broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: "selaras-dev", Host: NodeName})
-	r.tasks.Go(func() {
-		<-running.Done()
-		broadcaster.Shutdown()
-	})
+	if err := r.markNotReady(starting); err != nil {
+		return err
+	}
+	r.broadcaster = record.NewBroadcaster()
+	r.broadcaster.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: r.client.CoreV1().Events("")})
+	r.events = r.broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: "selaras-dev", Host: NodeName})
 
 	factory := informers.NewSharedInformerFactory(r.client, 0)
 	r.pods = factory.Core().V1().Pods().Lister()
@@ -211,6 +214,9 @@ func (r *Runner) Stop() {
 	r.mu.Unlock()
 	r.stop()
 	r.tasks.Wait()
+	if r.broadcaster != nil {
+		r.broadcaster.Shutdown()
+	}
 	if r.logs != nil {
 		r.logs.close()
 	}
@@ -264,6 +270,29 @@ func (r *Runner) fileSourceChanged(object any) {
 	}
 }
 
+// markNotReady takes back what an earlier run said of its pods: nothing runs
+// yet, and nobody shall see a pod ready that is not.
+func (r *Runner) markNotReady(ctx context.Context) error {
+	pods, err := r.client.CoreV1().Pods(corev1.NamespaceAll).List(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName=" + NodeName})
+	if err != nil {
+		return fmt.Errorf("list the pods of an earlier run: %w", err)
+	}
+	for i := range pods.Items {
+		pod := &pods.Items[i]
+		if !isReady(pod) {
+			continue
+		}
+		for _, kind := range []corev1.PodConditionType{corev1.ContainersReady, corev1.PodReady} {
+			setCondition(&pod.Status, corev1.PodCondition{Type: kind, Status: corev1.ConditionFalse, Reason: "ClusterRestarted"})
+		}
+		_, err := r.client.CoreV1().Pods(pod.Namespace).UpdateStatus(ctx, pod, metav1.UpdateOptions{})
+		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+			return fmt.Errorf("report pod %s/%s not ready: %w", pod.Namespace, pod.Name, err)
+		}
+	}
+	return nil
+}
+
 // sweep removes the directories of pods that are gone, which a run that was
 // killed has left behind.
 func (r *Runner) sweep() error {
@@ -274,7 +303,7 @@ func (r *Runner) sweep() error {
 	dirs, logs := map[string]bool{}, map[string]bool{}
 	for _, pod := range pods {
 		dirs[string(pod.UID)] = true
-		logs[logName(pod)] = true
+		logs[filepath.Base(r.podLogs(pod))] = true
 	}
 	return errors.Join(keepOnly(r.podsDir(), dirs), keepOnly(r.logsDir(), logs))
 }

@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
 	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/util/workqueue"
 )
@@ -43,10 +44,12 @@ func newStorage(r *Runner, factory informers.SharedInformerFactory) *storage {
 	}
 }
 
-// ensureStorageClass makes the default class that claims get.
-func (r *Runner) ensureStorageClass(ctx context.Context) error {
+// EnsureStorageClass makes the default class that claims get. Start does so;
+// whoever makes claims before that calls it first, because a claim made without
+// a default class waits long for one.
+func EnsureStorageClass(ctx context.Context, client kubernetes.Interface) error {
 	binding, reclaim := storagev1.VolumeBindingImmediate, corev1.PersistentVolumeReclaimDelete
-	_, err := r.client.StorageV1().StorageClasses().Create(ctx, &storagev1.StorageClass{
+	_, err := client.StorageV1().StorageClasses().Create(ctx, &storagev1.StorageClass{
 		ObjectMeta:        metav1.ObjectMeta{Name: storageClass, Annotations: map[string]string{"storageclass.kubernetes.io/is-default-class": "true"}},
 		Provisioner:       provisioner,
 		VolumeBindingMode: &binding,
