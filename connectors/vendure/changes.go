@@ -51,27 +51,32 @@ func (c *connection) ReadChanges(ctx context.Context, after driver.Cursor, limit
 	}
 	at.Variants.begin(time.Now())
 	at.Products.begin(time.Now())
-	var (
-		listings []driver.Listing
-		more     bool
-	)
-	if !at.InProducts {
-		listings, more, err = c.changedVariants(ctx, s, what, &at.Variants, limit)
-		if err == nil && !more {
-			at.InProducts, more = true, true
+	// Parts that hold nothing are not worth a page of their own: in a shop at
+	// rest one call walks through both and ends where it began.
+	var listings []driver.Listing
+	more := true
+	for more && len(listings) == 0 {
+		if listings, more, err = c.nextChanges(ctx, s, what, &at, limit); err != nil {
+			return driver.ChangePage{}, err
 		}
-	} else {
-		listings, more, err = c.changedProducts(ctx, s, what, &at.Products, min(limit, productsPerPage))
-		if err == nil && !more {
-			at.InProducts = false
-			at.Variants.end(time.Now())
-			at.Products.end(time.Now())
-		}
-	}
-	if err != nil {
-		return driver.ChangePage{}, err
 	}
 	return driver.ChangePage{Listings: listings, Next: encodeCursor(at), More: more}, nil
+}
+
+// nextChanges reads the next page of the walk and says whether it goes on.
+func (c *connection) nextChanges(ctx context.Context, s *shop, what string, at *changePosition, limit int) ([]driver.Listing, bool, error) {
+	if !at.InProducts {
+		listings, more, err := c.changedVariants(ctx, s, what, &at.Variants, limit)
+		at.InProducts = err == nil && !more
+		return listings, true, err
+	}
+	listings, more, err := c.changedProducts(ctx, s, what, &at.Products, min(limit, productsPerPage))
+	if err == nil && !more {
+		at.InProducts = false
+		at.Variants.end(time.Now())
+		at.Products.end(time.Now())
+	}
+	return listings, more, err
 }
 
 func (c *connection) startChanges(ctx context.Context, what string) (driver.ChangePage, error) {

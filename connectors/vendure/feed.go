@@ -106,17 +106,14 @@ func (f *feed) advance(page []feedItem, total int) (from int, moved, more bool) 
 // end ends the walk.
 func (f *feed) end(now time.Time) {
 	newest := f.Time
-	if newest.IsZero() {
-		newest = f.Settled
-	}
 	if time.Duration(f.BeganAt-f.SeenAt)*time.Millisecond >= overlap {
 		if f.Seen.After(f.Settled) {
 			f.Settled = f.Seen
 		}
-		if newest.Before(f.Seen) {
-			newest = f.Seen
+		// In a shop at rest the feed, and so the cursor, stays as it is.
+		if newest.After(f.Seen) {
+			f.Seen, f.SeenAt = newest, now.UnixMilli()
 		}
-		f.Seen, f.SeenAt = newest, now.UnixMilli()
 	}
 	f.BeganAt = 0
 	f.Time, f.ID, f.Skip = time.Time{}, "", 0

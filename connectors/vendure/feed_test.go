@@ -114,8 +114,10 @@ func TestAFeedSettles(t *testing.T) {
 		tb.times[id] = tb.now.Add(time.Second)
 	}
 	returned := 0
+	var before feed
 	for range 10 {
 		own = own.Add(overlap)
+		before = f
 		f.begin(own)
 		returned = 0
 		for more := true; more; {
@@ -129,6 +131,9 @@ func TestAFeedSettles(t *testing.T) {
 	}
 	if returned != 0 {
 		t.Errorf("a quiet list still returns %d items", returned)
+	}
+	if f != before {
+		t.Errorf("the cursor of a quiet list moves: %+v, %+v", before, f)
 	}
 }
 

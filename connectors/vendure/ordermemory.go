@@ -20,8 +20,10 @@ type orderMemory struct {
 	mu      sync.Mutex
 	seed    maphash.Seed
 	process string
-	// page is the number of the last page.
-	page uint64
+	// page is the number of the last page that handed something over; turned
+	// says that it is the page under way.
+	page   uint64
+	turned bool
 	// known are the orders as last handed over.
 	known map[string]knownOrder
 	// swept says that a sweep has been completed by this process.
@@ -78,9 +80,22 @@ func (m *orderMemory) rewind(nonce string) bool {
 	return true
 }
 
-// turn begins a new page and returns its nonce.
-func (m *orderMemory) turn() string {
-	m.page++
+// turn begins a new page. Its number is that of the last one as long as nothing
+// is handed over.
+func (m *orderMemory) turn() { m.turned = false }
+
+// handed returns the number of the page begun with turn, when it hands
+// something over.
+func (m *orderMemory) handed() uint64 {
+	if !m.turned {
+		m.turned = true
+		m.page++
+	}
+	return m.page
+}
+
+// nonce names the page begun with turn.
+func (m *orderMemory) nonce() string {
 	return m.process + "." + strconv.FormatUint(m.page, 36)
 }
 
@@ -94,7 +109,6 @@ func (m *orderMemory) take(o vendorOrder, translated driver.Order) bool {
 	}
 	now := knownOrder{
 		fingerprint: maphash.Bytes(m.seed, text),
-		page:        m.page,
 		open:        !slices.Contains(shippedStates, o.State),
 		at:          time.Now(),
 	}
@@ -106,8 +120,8 @@ func (m *orderMemory) take(o vendorOrder, translated driver.Order) bool {
 	}
 	before, known := m.known[o.ID]
 	same := known && before.page != 0 && before.fingerprint == now.fingerprint
-	if same {
-		now.page = before.page
+	if now.page = before.page; !same {
+		now.page = m.handed()
 	}
 	m.known[o.ID] = now
 	return !same
@@ -134,7 +148,7 @@ func (m *orderMemory) gone(ids []string) {
 	for _, id := range ids {
 		_, met := m.seen[id]
 		if o := m.known[id]; o.open && !met {
-			o.open, o.page = false, m.page
+			o.open, o.page = false, m.handed()
 			m.known[id] = o
 		}
 	}

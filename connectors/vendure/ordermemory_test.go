@@ -19,14 +19,19 @@ func TestOrdersOfPagesThatWereNotKeptAreHandedOverAgain(t *testing.T) {
 	if m.rewind("") {
 		t.Error("the empty nonce was taken for one of this process")
 	}
-	first := m.turn()
+	m.turn()
 	if !m.take(open("1", 1)) || m.take(open("1", 1)) {
 		t.Error("an order is handed over once")
 	}
-	second := m.turn()
-	if m.take(open("1", 1)) || !m.take(open("2", 1)) || !m.take(open("1", 2)) {
+	first := m.nonce()
+	m.turn()
+	if m.take(open("1", 1)) || m.nonce() != first {
+		t.Error("a page that hands nothing over is no new page")
+	}
+	if !m.take(open("2", 1)) || !m.take(open("1", 2)) {
 		t.Error("an order is handed over again when it has changed")
 	}
+	second := m.nonce()
 	// The caller kept the first page only.
 	if !m.rewind(first) {
 		t.Fatal("a page of this process was not known")

@@ -107,12 +107,17 @@ func (c *connection) ReadOrders(ctx context.Context, after driver.Cursor, limit 
 	if !m.rewind(at.Nonce) {
 		at.restart()
 	}
-	at.Nonce = m.turn()
+	m.turn()
 	r := orderRound{c: c, s: s, m: m, at: at, what: what}
-	more, err := r.step(ctx, limit)
-	if err != nil {
-		return driver.OrderPage{}, err
+	// Parts that hold nothing are not worth a page of their own: in a shop at
+	// rest one call is a whole round and ends where it began.
+	more := true
+	for more && len(r.orders) == 0 {
+		if more, err = r.step(ctx, limit); err != nil {
+			return driver.OrderPage{}, err
+		}
 	}
+	r.at.Nonce = m.nonce()
 	return driver.OrderPage{Orders: r.orders, Next: encodeCursor(r.at), More: more}, nil
 }
 
@@ -133,7 +138,7 @@ func (c *connection) newestOrder(ctx context.Context, what string) (time.Time, e
 	return data.Orders.Items[0].UpdatedAt, nil
 }
 
-// orderRound is one call of ReadOrders: one page of one part.
+// orderRound is one call of ReadOrders.
 type orderRound struct {
 	c      *connection
 	s      *shop
@@ -143,7 +148,7 @@ type orderRound struct {
 	orders []driver.Order
 }
 
-// step reads the next page and says whether the round goes on.
+// step reads the next page of a part and says whether the round goes on.
 func (r *orderRound) step(ctx context.Context, limit int) (more bool, err error) {
 	switch r.at.Part {
 	case partChanged:
