@@ -236,7 +236,7 @@ type RateLimit struct {
 // Polling says how often a channel is asked for news.
 type Polling struct {
 	// interval between two looks at what changed (listings and orders), from
-	// 100ms to 1h. When absent: 1s.
+	// 100ms to 1h. When absent: 5s.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=16
@@ -296,8 +296,9 @@ type Connector struct {
 // +kubebuilder:validation:XValidation:rule="has(self.storageClassName) == has(oldSelf.storageClassName) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)",message="storageClassName cannot be changed: remove connector.storage, apply, and add it again (what it holds is read anew from the shop)"
 type Storage struct {
 	// size of the volume, such as 1Gi. About 1Gi is right for a million
-	// listings.
+	// listings. It may grow where the storage class allows it, never shrink.
 	// +required
+	// +kubebuilder:validation:XValidation:rule="!isQuantity(string(self)) || quantity(string(self)).compareTo(quantity(string(oldSelf))) >= 0",message="a volume cannot shrink: write at least the size it has, or remove connector.storage, apply, and add it again"
 	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('64Mi')) >= 0",message="write a size of at least 64Mi, such as 1Gi"
 	Size resource.Quantity `json:"size,omitzero"`
 

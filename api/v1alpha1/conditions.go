@@ -26,7 +26,7 @@ const (
 	ConditionDeployed = "Deployed"
 
 	// ConditionCredentialsValid is True when the channel took the credentials.
-	// Its reasons: CredentialsAccepted, SecretMissing, KeyMissing,
+	// Its reasons: Valid, SecretMissing, KeyMissing,
 	// Unauthorized, NotChecked, NoReport.
 	ConditionCredentialsValid = "CredentialsValid"
 
@@ -45,8 +45,8 @@ const (
 	// be read, and was read once.
 	ConditionSourceReady = "SourceReady"
 
-	// ConditionChannelsReady is True when every selected Channel exists, can
-	// do what is asked of it, and is Ready.
+	// ConditionChannelsReady is True when every selected Channel exists,
+	// answers, and runs by this generation.
 	ConditionChannelsReady = "ChannelsReady"
 
 	// ConditionInSync is True when every item on every channel shows what it
@@ -158,7 +158,7 @@ const (
 	// ReasonUnreachable: the endpoint cannot be reached, or fails.
 	ReasonUnreachable = "Unreachable"
 	// ReasonTLSFailed: the channel's certificate was not accepted, or ours.
-	ReasonTLSFailed = "TLSFailed"
+	ReasonTLSFailed = "TLS"
 
 	// ReasonListening: WebhooksHealthy, deliveries are accepted.
 	ReasonListening = "Listening"
@@ -178,8 +178,6 @@ const (
 const (
 	// ReasonChannelNotFound: a Channel that is named does not exist.
 	ReasonChannelNotFound = "ChannelNotFound"
-	// ReasonChannelNotReady: a Channel is not Ready.
-	ReasonChannelNotReady = "ChannelNotReady"
 	// ReasonNoChannels: the selection is empty.
 	ReasonNoChannels = "NoChannels"
 	// ReasonSourceStale: the source has not been read for longer than

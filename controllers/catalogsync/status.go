@@ -56,7 +56,7 @@ func computeStatus(in inputs, status *selarasv1alpha1.CatalogSyncStatus) {
 	inSync, lag, drift := dataConditions(in, status)
 	ready, reconciling, stalled := summarize(in, source)
 	if stalled.Holds() || ready.Holds() {
-		status.LastHandledRequest = in.sync.Annotations[selarasv1alpha1.RequestedAtAnnotation]
+		status.LastHandledRequest = clip(in.sync.Annotations[selarasv1alpha1.RequestedAtAnnotation], 256)
 	}
 	conditions.Set(&status.Conditions, in.sync.Generation, ready, reconciling, stalled, source, channels, inSync, lag, drift)
 }

@@ -187,6 +187,14 @@ func makeDeployment(channel *selarasv1alpha1.Channel, p deploymentParams) *appsa
 		WithOwnerReferences(ownerReference(channel))
 }
 
+// webhookURL is where the shop is told to send its webhooks to; empty without.
+func webhookURL(channel *selarasv1alpha1.Channel) string {
+	if channel.Spec.Webhooks == nil {
+		return ""
+	}
+	return "https://" + channel.Spec.Webhooks.Host + webhookPath(channel)
+}
+
 // webhookPath is the path under which the connector takes webhooks.
 func webhookPath(channel *selarasv1alpha1.Channel) string {
 	if hooks := channel.Spec.Webhooks; hooks != nil && hooks.Path != "" {

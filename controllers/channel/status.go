@@ -50,13 +50,14 @@ func computeStatus(in inputs, status *selarasv1alpha1.ChannelStatus) {
 
 	status.ObservedGeneration = generation
 	status.HubCredentials = in.hubSecret
+	status.WebhookURL = webhookURL(in.channel)
 	if reported {
 		foldReport(in.report, status)
 	}
 
 	ready, reconciling, stalled := summarize(in, stopped, reported, deployed, credentials)
 	if handled(in, reported, ready.Holds(), stalled.Holds()) {
-		status.LastHandledRequest = in.requested
+		status.LastHandledRequest = echo(in.requested)
 	}
 	conditions.Set(&status.Conditions, generation, ready, reconciling, stalled, deployed, credentials, connected, webhooks)
 }
@@ -68,6 +69,14 @@ func handled(in inputs, reported, ready, stalled bool) bool {
 		return true
 	}
 	return ready && reported && in.report.Requested == in.requested
+}
+
+// maxEcho is the most bytes of an annotation that status can echo.
+const maxEcho = 256
+
+// echo bounds what a person wrote into an annotation to what status may hold.
+func echo(token string) string {
+	return strings.ToValidUTF8(token[:min(len(token), maxEcho)], "")
 }
 
 // foldReport copies what a report says and an idle channel does not change.

@@ -179,3 +179,36 @@ func TestRequestIsEchoedOnlyOnceHandled(t *testing.T) {
 		t.Errorf("lastHandledRequest is %q, want token-2", status.LastHandledRequest)
 	}
 }
+
+func TestARequestTooLongForStatusIsEchoedInPart(t *testing.T) {
+	t.Parallel()
+	in := healthy()
+	in.requested = strings.Repeat("é", 200)
+	in.report.Requested = in.requested
+	var status selarasv1alpha1.ChannelStatus
+	computeStatus(in, &status)
+	if want := strings.Repeat("é", 128); status.LastHandledRequest != want {
+		t.Errorf("echoed %d bytes, want %d", len(status.LastHandledRequest), len(want))
+	}
+}
+
+func TestStatusTellsWhereWebhooksGo(t *testing.T) {
+	t.Parallel()
+	in := healthy()
+	in.channel.Namespace, in.channel.Name = "retail", "webshop"
+	for _, c := range []struct {
+		webhooks *selarasv1alpha1.Webhooks
+		want     string
+	}{
+		{nil, ""},
+		{&selarasv1alpha1.Webhooks{Host: "hooks.example.com"}, "https://hooks.example.com/webhooks/retail/webshop"},
+		{&selarasv1alpha1.Webhooks{Host: "hooks.example.com:8443", Path: "/shops/1"}, "https://hooks.example.com:8443/shops/1"},
+	} {
+		in.channel.Spec.Webhooks = c.webhooks
+		var status selarasv1alpha1.ChannelStatus
+		computeStatus(in, &status)
+		if status.WebhookURL != c.want {
+			t.Errorf("webhooks %v give %q, want %q", c.webhooks, status.WebhookURL, c.want)
+		}
+	}
+}
