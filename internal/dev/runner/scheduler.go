@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -48,7 +49,7 @@ func (s *scheduler) run(ctx context.Context) {
 			return
 		}
 		if err := s.schedule(ctx, name); err != nil && ctx.Err() == nil {
-			s.runner.log.Warn("a pod was not bound", "pod", name.String(), "error", err)
+			s.runner.log.Debug("a pod was not bound, trying again", "pod", name.String(), "error", err)
 			s.queue.AddRateLimited(name)
 		} else {
 			s.queue.Forget(name)
@@ -71,6 +72,9 @@ func (s *scheduler) schedule(ctx context.Context, name types.NamespacedName) err
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()
+	if err := s.claimsBound(ctx, pod); err != nil {
+		return err
+	}
 	node, err := s.runner.client.CoreV1().Nodes().Get(ctx, NodeName, metav1.GetOptions{})
 	if err != nil {
 		return err
@@ -93,6 +97,30 @@ func (s *scheduler) schedule(ctx context.Context, name types.NamespacedName) err
 	return err
 }
 
+// errUnbound delays a pod whose volume is being made; nobody need hear of it.
+var errUnbound = errors.New("the pod has unbound PersistentVolumeClaims")
+
+// claimsBound waits for the pod's claims as the scheduler of a cluster does.
+func (s *scheduler) claimsBound(ctx context.Context, pod *corev1.Pod) error {
+	for i := range pod.Spec.Volumes {
+		source := pod.Spec.Volumes[i].PersistentVolumeClaim
+		if source == nil {
+			continue
+		}
+		claim, err := s.runner.client.CoreV1().PersistentVolumeClaims(pod.Namespace).Get(ctx, source.ClaimName, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return s.unschedulable(ctx, pod, fmt.Sprintf("persistentvolumeclaim %q not found", source.ClaimName))
+		}
+		if err != nil {
+			return err
+		}
+		if claim.Status.Phase != corev1.ClaimBound {
+			return errUnbound
+		}
+	}
+	return nil
+}
+
 // unschedulable says in the pod's status why it waits, and asks for a retry.
 func (s *scheduler) unschedulable(ctx context.Context, pod *corev1.Pod, message string) error {
 	changed := pod.DeepCopy()
@@ -104,5 +132,5 @@ func (s *scheduler) unschedulable(ctx context.Context, pod *corev1.Pod, message 
 		}
 		s.runner.events.Event(pod, corev1.EventTypeWarning, "FailedScheduling", message)
 	}
-	return fmt.Errorf("%s", message)
+	return errors.New(message)
 }
