@@ -31,8 +31,19 @@ help: ## Show this list.
 ##@ See it work
 
 .PHONY: demo
-demo: build controlplane shops ## Three real shops kept the same, end to end, on this machine (DEMO_ONCE=1: run once and exit).
-	KUBEBUILDER_ASSETS="$$(hack/controlplane/install.sh --print-dir)" $(LOCALBIN)/selaras dev --demo
+demo: ## Three real shops kept the same, end to end, on this machine (DEMO_ONCE=1: run once and exit).
+	@hack/shops/install.sh vendure
+	@hack/controlplane/install.sh
+	@echo "building bin/selaras (the first time 1 to 4 minutes, later seconds) …"
+	@$(GOBUILD) -o $(LOCALBIN)/selaras ./cmd/selaras
+	@KUBEBUILDER_ASSETS="$$(hack/controlplane/install.sh --print-dir 2>/dev/null)" $(LOCALBIN)/selaras demo
+
+.PHONY: dev
+dev: ## A Kubernetes API, the operator and the hub on this machine, until Ctrl-C; the data stays.
+	@hack/controlplane/install.sh
+	@echo "building bin/selaras (the first time 1 to 4 minutes, later seconds) …"
+	@$(GOBUILD) -o $(LOCALBIN)/selaras ./cmd/selaras
+	@KUBEBUILDER_ASSETS="$$(hack/controlplane/install.sh --print-dir 2>/dev/null)" $(LOCALBIN)/selaras dev
 
 ##@ Develop
 
@@ -45,8 +56,9 @@ run: manifests generate ## Run the operator from here against the current kubeco
 	go run ./cmd/selaras operator
 
 .PHONY: generate
-generate: $(CONTROLLER_GEN) ## Generate the deep copies of the kinds.
+generate: $(CONTROLLER_GEN) ## Generate the deep copies of the kinds, and what is made of the metrics.
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
+	go run ./hack/observability
 
 .PHONY: manifests
 manifests: $(CONTROLLER_GEN) ## Generate the CRDs and the operator's role.
@@ -68,7 +80,7 @@ lint: $(GOLANGCI_LINT) ## Run every linter of .golangci.yml.
 ##@ Test
 
 .PHONY: test
-test: manifests generate controlplane shops ## Unit tests, tests against a real API server, the full loop with real shops.
+test: manifests generate controlplane promtool shops ## Unit tests, tests against a real API server, the full loop with real shops.
 	KUBEBUILDER_ASSETS="$$(hack/controlplane/install.sh --print-dir)" go test -timeout 30m ./...
 
 .PHONY: test-race
@@ -116,6 +128,10 @@ undeploy: $(KUSTOMIZE) ## Remove everything that deploy installed, the data of t
 .PHONY: controlplane
 controlplane: ## etcd, kube-apiserver, kube-controller-manager, kubectl.
 	@hack/controlplane/install.sh
+
+.PHONY: promtool
+promtool: ## The tool that tries the alerts.
+	@hack/prometheus/install.sh
 
 .PHONY: shops
 shops: ## The real web shops and their databases that tests and demo run against.

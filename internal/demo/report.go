@@ -1,0 +1,80 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	selarasv1alpha1 "selaras.dev/selaras/api/v1alpha1"
+	"selaras.dev/selaras/internal/metrics"
+)
+
+// tellMetrics waits until nothing is pending, compares every listing once more,
+// and reads the lag where Prometheus would.
+func (w *world) tellMetrics(ctx context.Context, show audience) (string, error) {
+	show.progress("waiting until nothing is pending")
+	if err := w.awaitSync(ctx, settlement, selarasv1alpha1.ConditionInSync, metav1.ConditionTrue); err != nil {
+		return "", err
+	}
+	source, err := w.webshop.catalog(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, s := range w.targets() {
+		target, err := s.catalog(ctx)
+		if err != nil {
+			return "", err
+		}
+		right, wrong := differences(source, target, s.shows)
+		if wrong != "" {
+			return "", fmt.Errorf("%s: %d of %d SKUs are right: %s", s.name, right, len(source), wrong)
+		}
+		show.measure("%-12s %d of %d SKUs right, read once more from its own API", s.name, right, len(source))
+	}
+	for _, s := range w.targets() {
+		line, err := w.lagLine(ctx, s)
+		if err != nil {
+			return "", err
+		}
+		show.measure("%-12s %s", s.name, line)
+	}
+	return "the lag is 0, nothing is pending, failed or drifted", nil
+}
+
+// lagLine waits until the metrics say that the shop is in sync, and quotes them.
+func (w *world) lagLine(ctx context.Context, s *shop) (line string, err error) {
+	labels := map[string]string{"namespace": namespace, "catalogsync": syncName, "channel": s.name}
+	with := func(name, value string) map[string]string {
+		out := map[string]string{name: value}
+		for k, v := range labels {
+			out[k] = v
+		}
+		return out
+	}
+	err = until(ctx, settlement, "the metrics of "+s.name+" say that it is in sync", func(ctx context.Context) (bool, string, error) {
+		catalog, err := w.scrapeCatalog(ctx)
+		if err != nil {
+			return false, "", err
+		}
+		connector, err := w.scrapeConnector(ctx, s)
+		if err != nil {
+			return false, "", err
+		}
+		lag, known := catalog.gauge(metrics.SyncLag.Name, with("cause", "change"))
+		target, _ := catalog.gauge(metrics.SyncLagTarget.Name, labels)
+		inSync, _ := catalog.gauge(metrics.SyncItems.Name, with("state", "in_sync"))
+		rest := 0.0
+		for _, state := range []string{"pending", "failed", "drifted"} {
+			n, _ := catalog.gauge(metrics.SyncItems.Name, with("state", state))
+			rest += n
+		}
+		h := connector.histogram(metrics.SyncPropagation.Name, labels)
+		line = fmt.Sprintf("%s %g (target %g) · %s{in_sync} %g · %s p50 %s, p90 %s (%.0f since its start)",
+			metrics.SyncLag.Name, lag, target, metrics.SyncItems.Name, inSync,
+			metrics.SyncPropagation.Name, seconds(h.quantile(0.5)), seconds(h.quantile(0.9)), h.count)
+		return known && lag == 0 && inSync > 0 && rest == 0, line, pause(ctx, 200*time.Millisecond)
+	})
+	return line, err
+}
