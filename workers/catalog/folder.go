@@ -247,7 +247,7 @@ func (f *folder) next(fact *catalog.Fact) (*catalog.Fact, bool) {
 }
 
 func (f *folder) full(fact *catalog.Fact) bool {
-	if f.built.facts >= maxFacts || f.built.bytes >= maxBatchBytes {
+	if f.built.facts >= f.w.maxFacts || f.built.bytes >= maxBatchBytes {
 		return true
 	}
 	most := 3

@@ -18,6 +18,7 @@ func (w *Worker) keepHouse(ctx context.Context) {
 	report := time.NewTimer(0)
 	defer report.Stop()
 	changed := w.config.change()
+	var said reported
 	for {
 		select {
 		case <-ctx.Done():
@@ -25,10 +26,16 @@ func (w *Worker) keepHouse(ctx context.Context) {
 		case <-state.C:
 			w.askState(ctx)
 			w.trim(ctx)
+			if now := w.reported(); now != said {
+				said = now
+				w.report(ctx)
+				report.Reset(reportEvery)
+			}
 		case <-changed:
 			changed = w.config.change()
 			report.Reset(reportSoon)
 		case <-report.C:
+			said = w.reported()
 			w.report(ctx)
 			report.Reset(reportEvery)
 		}
@@ -72,6 +79,22 @@ func (w *Worker) trim(ctx context.Context) {
 	if _, err := w.o.Space.TrimFacts(ctx, below); err != nil && ctx.Err() == nil {
 		w.log.Warn("folded facts cannot be deleted", "error", err)
 	}
+}
+
+// reported is what makes a new report due before the heartbeat.
+type reported struct {
+	factSeq, backlog uint64
+	items            int
+}
+
+func (w *Worker) reported() reported {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r := reported{factSeq: w.meta.Cursor.FactSeq, backlog: w.backlog()}
+	for _, n := range w.meta.Items {
+		r.items += n
+	}
+	return r
 }
 
 // report puts report.catalog.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net"
 	"sync"
 	"time"
 
@@ -28,8 +29,11 @@ type Options struct {
 	DataDir string
 	// Holder names this instance, such as its pod.
 	Holder string
-	// Registry takes the metrics; nil for none.
-	Registry prometheus.Registerer
+	// Health is where /healthz, /readyz and /metrics are served; nil for
+	// nowhere. Run closes it.
+	Health net.Listener
+	// Registry takes the metrics and is served; nil for none.
+	Registry *prometheus.Registry
 	// Logger; nil is slog.Default().
 	Logger *slog.Logger
 	// LeaseDuration after which a standby takes over, 10 s when 0.
@@ -63,6 +67,7 @@ type Worker struct {
 	beforeFold func(records int) error // a batch is about to be sent
 	afterFold  func(hub.Cursor) error  // it is stored and not yet applied
 	stateEvery time.Duration           // how often the hub's state is asked for
+	maxFacts   int                     // of one batch
 
 	mu      sync.Mutex
 	active  bool
@@ -78,7 +83,7 @@ type Worker struct {
 func New(o Options) (*Worker, error) { return newWorker(o, nil) }
 
 func newWorker(o Options, fs vfs.FS) (*Worker, error) {
-	w := &Worker{o: o, log: o.Logger, now: time.Now, fs: fs, counts: newFactCounts(), indices: map[string]*catalog.Index{}, stateEvery: 5 * time.Second}
+	w := &Worker{o: o, log: o.Logger, now: time.Now, fs: fs, counts: newFactCounts(), indices: map[string]*catalog.Index{}, stateEvery: 5 * time.Second, maxFacts: maxFacts}
 	if w.log == nil {
 		w.log = slog.Default()
 	}
@@ -140,6 +145,9 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var watching sync.WaitGroup
 	watching.Go(func() { w.keepWatching(ctx) })
+	if w.o.Health != nil {
+		watching.Go(func() { w.serve(ctx) })
+	}
 	defer watching.Wait()
 	defer cancel()
 
