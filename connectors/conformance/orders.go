@@ -17,6 +17,7 @@ func (s *suite) orderCases() []testCase {
 	return []testCase{
 		{"OrdersExplainTheStockAtEveryStep", []needs{orders, sell, fulfil, cancel}, orderSteps},
 		{"OrdersThatEndedWhileNobodyLookedAreReported", []needs{orders, sell, fulfil}, orderEndsUnseen},
+		{"AnInterruptedFirstReadingOfOrdersLosesNone", []needs{orders, sell, fulfil}, firstReadingInterrupted},
 		{"AnOrderPageThatWasNotKeptComesAgain", []needs{orders, sell}, orderPageAgain},
 		{"TheEmptyOrderCursorReturnsAllOpenOrders", []needs{orders, sell, fulfil}, openOrders},
 		{"OpenCartsAreNoOrders", []needs{orders, {"open carts", s.shop.OpenCart != nil}}, cartsAreNoOrders},
@@ -42,18 +43,25 @@ func (p *orderPoll) round(t testing.TB, ctx context.Context) { //nolint:revive /
 		if err != nil {
 			t.Fatalf("ReadOrders: %v", err)
 		}
-		if page.Next == "" {
-			t.Fatal("ReadOrders returned no cursor")
-		}
-		p.returned += len(page.Orders)
-		for _, o := range page.Orders {
-			p.orders[o.ID] = o
-			p.c.s.checkOrder(t, o)
-		}
-		if p.cursor = page.Next; !page.More {
+		p.keep(t, page)
+		if !page.More {
 			return
 		}
 	}
+}
+
+// keep keeps a page, as a connector does when its facts are durable.
+func (p *orderPoll) keep(t testing.TB, page driver.OrderPage) {
+	t.Helper()
+	if page.Next == "" {
+		t.Fatal("ReadOrders returned no cursor")
+	}
+	p.returned += len(page.Orders)
+	for _, o := range page.Orders {
+		p.orders[o.ID] = o
+		p.c.s.checkOrder(t, o)
+	}
+	p.cursor = page.Next
 }
 
 func (s *suite) checkOrder(t testing.TB, o driver.Order) {
@@ -198,6 +206,44 @@ func orderEndsUnseen(t *testing.T, s *suite) {
 		return restarted.of(sku).Fulfilled == 6, fmt.Sprint(restarted.orders)
 	})
 	restarted.explains(t, ctx, "after the restart", sku)
+}
+
+// The connector dies within the first reading, and an order that it has kept as
+// open ends before it is back.
+func firstReadingInterrupted(t *testing.T, s *suite) {
+	ctx := s.context(t)
+	sku := s.add(t, ctx, "FIRST")
+	var first string
+	for n := range 7 {
+		order, err := s.shop.PlaceOrder(ctx, Line{sku, 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			first = order
+		}
+	}
+	p := s.open(t).orders()
+	for p.of(sku).Ordered == 0 {
+		page, err := p.c.Connection.(driver.OrderReader).ReadOrders(ctx, p.cursor, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.keep(t, page)
+		if !page.More {
+			break
+		}
+	}
+	if err := s.shop.Fulfil(ctx, first); err != nil {
+		t.Fatal(err)
+	}
+	p.c = s.open(t)
+	eventually(t, "all orders and how they ended are known", func() (bool, string) {
+		p.round(t, ctx)
+		l := p.of(sku)
+		return l.Ordered == 7 && l.Fulfilled == 1, fmt.Sprintf("%+v", l)
+	})
+	p.explains(t, ctx, "after the restart", sku)
 }
 
 // I3: a cursor moves only after the fact is durable, so the page before it

@@ -9,12 +9,13 @@ import (
 
 // changePosition is the cursor of ReadChanges. A change of a product (its
 // name, its description, whether it is enabled) leaves its variants' updatedAt
-// alone, so products are a second list.
+// alone, so products are a second list, read in the same requests.
 type changePosition struct {
 	Variants feed `json:"v"`
 	Products feed `json:"p"`
-	// InProducts: the walk has come to the products.
-	InProducts bool `json:"x,omitempty"`
+	// VariantsRead and ProductsRead: the walk has come to the end of the list.
+	VariantsRead bool `json:"x,omitempty"`
+	ProductsRead bool `json:"y,omitempty"`
 }
 
 const newestQuery = `query Newest($variants: ProductVariantListOptions!, $products: ProductListOptions!) {
@@ -22,10 +23,23 @@ const newestQuery = `query Newest($variants: ProductVariantListOptions!, $produc
   products(options: $products) { items { updatedAt } }
 }`
 
-const changedProductsQuery = `query ChangedProducts($options: ProductListOptions!) {
-  products(options: $options) { totalItems items { id updatedAt variants { ...Variant } } }
+const changesQuery = `query Changes($variants: ProductVariantListOptions!, $products: ProductListOptions!, $ofVariants: Boolean!, $ofProducts: Boolean!) {
+  productVariants(options: $variants) @include(if: $ofVariants) { totalItems items { ...Variant } }
+  products(options: $products) @include(if: $ofProducts) { totalItems items { id updatedAt variants { ...Variant } } }
   ` + stockSettings + `
 }` + variantFields
+
+type changeList struct {
+	variantList
+	Products struct {
+		Total int `json:"totalItems"`
+		Items []struct {
+			ID        string    `json:"id"`
+			UpdatedAt time.Time `json:"updatedAt"`
+			Variants  []variant `json:"variants"`
+		} `json:"items"`
+	} `json:"products"`
+}
 
 // productsPerPage is small because each comes with all of its variants.
 const productsPerPage = 20
@@ -33,7 +47,8 @@ const productsPerPage = 20
 // ReadChanges implements driver.ChangeReader. It sees changes of content,
 // price and stock written through the API or the dashboard; a sale or a
 // fulfilment does not change a variant's time, and a deleted listing is in no
-// list: those are found by ReadOrders and by comparison.
+// list: those are found by ReadOrders and by comparison. The limit bounds the
+// variants of a page; products come with all of theirs.
 func (c *connection) ReadChanges(ctx context.Context, after driver.Cursor, limit int) (driver.ChangePage, error) {
 	const what = "read changes"
 	ctx = driver.WithOperation(ctx, driver.OpChanges)
@@ -49,10 +64,9 @@ func (c *connection) ReadChanges(ctx context.Context, after driver.Cursor, limit
 	if err := decodeCursor(what, after, &at); err != nil {
 		return driver.ChangePage{}, err
 	}
-	at.Variants.begin(time.Now())
-	at.Products.begin(time.Now())
-	// Parts that hold nothing are not worth a page of their own: in a shop at
-	// rest one call walks through both and ends where it began.
+	// A page that holds nothing is not worth a call of its own: in a shop at
+	// rest one call, of one request, walks through both lists and ends where it
+	// began.
 	var listings []driver.Listing
 	more := true
 	for more && len(listings) == 0 {
@@ -63,20 +77,52 @@ func (c *connection) ReadChanges(ctx context.Context, after driver.Cursor, limit
 	return driver.ChangePage{Listings: listings, Next: encodeCursor(at), More: more}, nil
 }
 
-// nextChanges reads the next page of the walk and says whether it goes on.
+// nextChanges reads the next page of both lists and says whether the walk goes
+// on.
 func (c *connection) nextChanges(ctx context.Context, s *shop, what string, at *changePosition, limit int) ([]driver.Listing, bool, error) {
-	if !at.InProducts {
-		listings, more, err := c.changedVariants(ctx, s, what, &at.Variants, limit)
-		at.InProducts = err == nil && !more
-		return listings, true, err
+	at.Variants.begin(time.Now())
+	at.Products.begin(time.Now())
+	var data changeList
+	err := c.api.do(ctx, operation{what: what, query: changesQuery, language: s.language, variables: map[string]any{
+		"variants": at.Variants.options("updatedAt", limit, nil), "ofVariants": !at.VariantsRead,
+		"products": at.Products.options("updatedAt", min(limit, productsPerPage), nil), "ofProducts": !at.ProductsRead,
+	}}, &data)
+	if err != nil {
+		return nil, false, err
 	}
-	listings, more, err := c.changedProducts(ctx, s, what, &at.Products, min(limit, productsPerPage))
-	if err == nil && !more {
-		at.InProducts = false
-		at.Variants.end(time.Now())
-		at.Products.end(time.Now())
+	c.settings.note(data.Global)
+	var listings []driver.Listing
+	if !at.VariantsRead {
+		items := make([]feedItem, len(data.Variants.Items))
+		for i, v := range data.Variants.Items {
+			items[i] = feedItem{id: v.ID, at: v.UpdatedAt}
+		}
+		from, more := at.Variants.advance(items, data.Variants.Total)
+		at.VariantsRead = !more
+		for _, v := range data.Variants.Items[from:] {
+			listings = append(listings, c.listing(v, s, data.Global))
+		}
 	}
-	return listings, more, err
+	if !at.ProductsRead {
+		items := make([]feedItem, len(data.Products.Items))
+		for i, p := range data.Products.Items {
+			items[i] = feedItem{id: p.ID, at: p.UpdatedAt}
+		}
+		from, more := at.Products.advance(items, data.Products.Total)
+		at.ProductsRead = !more
+		for _, p := range data.Products.Items[from:] {
+			for _, v := range p.Variants {
+				listings = append(listings, c.listing(v, s, data.Global))
+			}
+		}
+	}
+	if !at.VariantsRead || !at.ProductsRead {
+		return listings, true, nil
+	}
+	at.VariantsRead, at.ProductsRead = false, false
+	at.Variants.end(time.Now())
+	at.Products.end(time.Now())
+	return listings, false, nil
 }
 
 func (c *connection) startChanges(ctx context.Context, what string) (driver.ChangePage, error) {
@@ -103,64 +149,4 @@ func (c *connection) startChanges(ctx context.Context, what string) (driver.Chan
 	}
 	at := changePosition{Variants: start(data.Variants), Products: start(data.Products)}
 	return driver.ChangePage{Next: encodeCursor(at)}, nil
-}
-
-func (c *connection) changedVariants(ctx context.Context, s *shop, what string, f *feed, limit int) ([]driver.Listing, bool, error) {
-	for {
-		data, err := c.list(ctx, s, what, f.options("updatedAt", limit, nil))
-		if err != nil {
-			return nil, false, err
-		}
-		items := make([]feedItem, len(data.Variants.Items))
-		for i, v := range data.Variants.Items {
-			items[i] = feedItem{id: v.ID, at: v.UpdatedAt}
-		}
-		from, moved, more := f.advance(items, data.Variants.Total)
-		if moved {
-			continue
-		}
-		var listings []driver.Listing
-		for _, v := range data.Variants.Items[from:] {
-			listings = append(listings, c.listing(v, s, data.Global))
-		}
-		return listings, more, nil
-	}
-}
-
-func (c *connection) changedProducts(ctx context.Context, s *shop, what string, f *feed, limit int) ([]driver.Listing, bool, error) {
-	for {
-		var data struct {
-			Products struct {
-				Total int `json:"totalItems"`
-				Items []struct {
-					ID        string    `json:"id"`
-					UpdatedAt time.Time `json:"updatedAt"`
-					Variants  []variant `json:"variants"`
-				} `json:"items"`
-			} `json:"products"`
-			Global globalStock `json:"globalSettings"`
-		}
-		err := c.api.do(ctx, operation{
-			what: what, query: changedProductsQuery, language: s.language,
-			variables: map[string]any{"options": f.options("updatedAt", limit, nil)},
-		}, &data)
-		if err != nil {
-			return nil, false, err
-		}
-		items := make([]feedItem, len(data.Products.Items))
-		for i, p := range data.Products.Items {
-			items[i] = feedItem{id: p.ID, at: p.UpdatedAt}
-		}
-		from, moved, more := f.advance(items, data.Products.Total)
-		if moved {
-			continue
-		}
-		var listings []driver.Listing
-		for _, p := range data.Products.Items[from:] {
-			for _, v := range p.Variants {
-				listings = append(listings, c.listing(v, s, data.Global))
-			}
-		}
-		return listings, more, nil
-	}
 }

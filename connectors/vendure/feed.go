@@ -80,18 +80,19 @@ func (f *feed) options(field string, limit int, filter map[string]any) map[strin
 }
 
 // advance takes the page that options asked for and the length of the whole
-// filtered list. It returns where the page's new items begin; moved says that
-// items moved away and the page is to be asked for anew.
-func (f *feed) advance(page []feedItem, total int) (from int, moved, more bool) {
+// filtered list. It returns where the page's new items begin, and whether the
+// walk goes on. Where items moved away, the page holds nothing new and the next
+// one goes back.
+func (f *feed) advance(page []feedItem, total int) (from int, more bool) {
 	if f.Skip > 0 {
 		if len(page) == 0 || page[0].id != f.ID {
 			f.ID, f.Skip = "", 0
-			return 0, true, true
+			return len(page), true
 		}
 		from = 1
 	}
 	if len(page) == 0 {
-		return 0, false, false
+		return 0, false
 	}
 	read := f.Skip - from + len(page)
 	last := page[len(page)-1]
@@ -100,7 +101,7 @@ func (f *feed) advance(page []feedItem, total int) (from int, moved, more bool) 
 	} else {
 		f.ID, f.Skip = last.id, read
 	}
-	return from, false, read < total
+	return from, read < total
 }
 
 // end ends the walk.

@@ -2,6 +2,7 @@ package vendure
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"selaras.dev/selaras/connectors/driver"
@@ -63,6 +64,9 @@ const (
 	fulfillmentPending   = "Pending"
 	fulfillmentCancelled = "Cancelled"
 )
+
+// open says that units of the order may still be on the shelf.
+func (o vendorOrder) open() bool { return !slices.Contains(shippedStates, o.State) }
 
 // wasChanged says that lines are not as they were placed.
 func (o vendorOrder) wasChanged() bool {

@@ -109,7 +109,7 @@ func (m *orderMemory) take(o vendorOrder, translated driver.Order) bool {
 	}
 	now := knownOrder{
 		fingerprint: maphash.Bytes(m.seed, text),
-		open:        !slices.Contains(shippedStates, o.State),
+		open:        o.open(),
 		at:          time.Now(),
 	}
 	if now.open {

@@ -14,7 +14,8 @@ import (
 // shipped or delivered. So a round of ReadOrders has three parts:
 //
 //  1. changed: placed orders by updatedAt;
-//  2. sweep: every order that can still be fulfilled, by orderPlacedAt;
+//  2. sweep: every order that can still be fulfilled, by orderPlacedAt, in the
+//     same requests;
 //  3. gone: orders that were in an earlier sweep and are not in this one, by
 //     id: how they ended.
 //
@@ -32,29 +33,24 @@ type orderPosition struct {
 	Nonce   string `json:"n"`
 	Changed feed   `json:"c"`
 	Sweep   feed   `json:"w"`
-	// Part is the part of the round that comes next.
-	Part orderPart `json:"p"`
+	// ChangedRead and SweepRead: the round has come to the end of the list.
+	ChangedRead bool `json:"d,omitempty"`
+	SweepRead   bool `json:"e,omitempty"`
 	// OldestOpen is the earliest orderPlacedAt of an order that was open; where
 	// none was, a time before that of any order placed later.
 	OldestOpen time.Time `json:"o"`
-	// Baseline: this is the first round of all.
-	Baseline bool `json:"f,omitempty"`
+	// Baseline: this is the first round of all; BaselineBegan: a page of it was
+	// handed over, with OldestOpen its first order.
+	Baseline      bool `json:"f,omitempty"`
+	BaselineBegan bool `json:"g,omitempty"`
 	// AnyState: the sweep under way takes orders in any state.
 	AnyState bool `json:"x,omitempty"`
 }
 
 // restart begins the round anew, for a process that did not begin it.
 func (p *orderPosition) restart() {
-	p.Part, p.Sweep, p.Changed.BeganAt = partChanged, feed{}, 0
+	p.ChangedRead, p.SweepRead, p.Sweep, p.Changed.BeganAt = false, false, feed{}, 0
 }
-
-type orderPart int
-
-const (
-	partChanged orderPart = iota
-	partSweep
-	partGone
-)
 
 // shippedStates are those of orders of which nothing is on the shelf any more.
 // A later return moves updatedAt, so they need no sweep.
@@ -73,7 +69,12 @@ fragment OrderFields on Order {
 }
 `
 
-const ordersQuery = `query Orders($options: OrderListOptions!) {
+const ordersQuery = `query Orders($changed: OrderListOptions!, $open: OrderListOptions!, $ofChanged: Boolean!, $ofOpen: Boolean!) {
+  changed: orders(options: $changed) @include(if: $ofChanged) { totalItems items { ...OrderFields } }
+  open: orders(options: $open) @include(if: $ofOpen) { totalItems items { ...OrderFields } }
+}` + orderFields
+
+const ordersByIDQuery = `query OrdersByID($options: OrderListOptions!) {
   orders(options: $options) { totalItems items { ...OrderFields } }
 }` + orderFields
 
@@ -82,7 +83,8 @@ const historyQuery = `query History($options: OrderListOptions!, $entries: Histo
   orders(options: $options) { items { id history(options: $entries) { items { type data } } } }
 }`
 
-// ReadOrders implements driver.OrderReader.
+// ReadOrders implements driver.OrderReader. The limit bounds each of the two
+// lists that a page is read from.
 func (c *connection) ReadOrders(ctx context.Context, after driver.Cursor, limit int) (driver.OrderPage, error) {
 	const what = "read orders"
 	ctx = driver.WithOperation(ctx, driver.OpOrders)
@@ -148,72 +150,67 @@ type orderRound struct {
 	orders []driver.Order
 }
 
-// step reads the next page of a part and says whether the round goes on.
+// step reads the next page and says whether the round goes on.
 func (r *orderRound) step(ctx context.Context, limit int) (more bool, err error) {
-	switch r.at.Part {
-	case partChanged:
-		return true, r.changed(ctx, limit)
-	case partSweep:
-		return true, r.sweep(ctx, limit)
-	case partGone:
+	if r.at.ChangedRead && r.at.SweepRead {
 		return r.gone(ctx, limit)
 	}
-	return false, invalid(r.what, "InvalidCursor", "the cursor is not one of this driver; start from the empty one")
-}
-
-func (r *orderRound) changed(ctx context.Context, limit int) error {
 	r.at.Changed.begin(time.Now())
+	r.beginSweep()
 	placed := map[string]any{"orderPlacedAt": map[string]any{"isNull": false}}
-	more, err := r.walk(ctx, &r.at.Changed, "updatedAt", limit, placed)
-	if err == nil && !more {
-		r.at.Part = partSweep
-	}
-	return err
-}
-
-func (r *orderRound) sweep(ctx context.Context, limit int) error {
-	if r.at.Sweep.BeganAt == 0 {
-		r.m.beginSweep()
-		r.at.AnyState = !r.m.swept && !r.at.Baseline
-		r.at.Sweep = feed{Settled: time.Unix(0, 0)}
-		if r.at.AnyState {
-			r.at.Sweep.Settled = r.at.OldestOpen.Add(-resolution)
-		}
-	}
-	var filter map[string]any
+	var unsent map[string]any
 	if !r.at.AnyState {
-		filter = map[string]any{"state": map[string]any{"notIn": shippedStates}}
+		unsent = map[string]any{"state": map[string]any{"notIn": shippedStates}}
 	}
-	r.at.Sweep.begin(time.Now())
-	more, err := r.walk(ctx, &r.at.Sweep, "orderPlacedAt", limit, filter)
-	if err == nil && !more {
-		r.at.Sweep = feed{}
-		r.at.Part = partGone
+	var data struct {
+		Changed orderList `json:"changed"`
+		Open    orderList `json:"open"`
 	}
-	return err
-}
-
-// walk reads one page of a feed of orders.
-func (r *orderRound) walk(ctx context.Context, f *feed, field string, limit int, filter map[string]any) (more bool, err error) {
-	for {
-		list, err := r.list(ctx, f.options(field, limit, filter))
-		if err != nil {
+	err = r.c.api.do(ctx, operation{what: r.what, query: ordersQuery, variables: map[string]any{
+		"changed": r.at.Changed.options("updatedAt", limit, placed), "ofChanged": !r.at.ChangedRead,
+		"open": r.at.Sweep.options("orderPlacedAt", limit, unsent), "ofOpen": !r.at.SweepRead,
+	}}, &data)
+	if err != nil {
+		return false, err
+	}
+	// The position moves only with the orders that were taken.
+	at := r.at
+	if !at.ChangedRead {
+		from, more := at.Changed.advance(data.Changed.items(func(o vendorOrder) time.Time { return o.UpdatedAt }), data.Changed.Total)
+		at.ChangedRead = !more
+		if err := r.take(ctx, data.Changed.Items[from:], false); err != nil {
 			return false, err
 		}
-		items := make([]feedItem, len(list.Items))
-		for i, o := range list.Items {
-			at := o.UpdatedAt
-			if field == "orderPlacedAt" {
-				at = o.PlacedAt
-			}
-			items[i] = feedItem{id: o.ID, at: at}
-		}
-		from, moved, more := f.advance(items, list.Total)
-		if moved {
-			continue
-		}
-		return more, r.take(ctx, list.Items[from:])
 	}
+	if !at.SweepRead {
+		if at.Baseline && !at.BaselineBegan && len(data.Open.Items) > 0 {
+			at.BaselineBegan = true
+			if first := data.Open.Items[0].PlacedAt; first.Before(at.OldestOpen) {
+				at.OldestOpen = first
+			}
+		}
+		from, more := at.Sweep.advance(data.Open.items(func(o vendorOrder) time.Time { return o.PlacedAt }), data.Open.Total)
+		at.SweepRead = !more
+		if err := r.take(ctx, data.Open.Items[from:], at.AnyState); err != nil {
+			return false, err
+		}
+	}
+	r.at = at
+	return true, nil
+}
+
+// beginSweep begins a sweep unless one is under way.
+func (r *orderRound) beginSweep() {
+	if r.at.Sweep.BeganAt != 0 {
+		return
+	}
+	r.m.beginSweep()
+	r.at.AnyState = !r.m.swept && (!r.at.Baseline || r.at.BaselineBegan)
+	r.at.Sweep = feed{Settled: time.Unix(0, 0)}
+	if r.at.AnyState {
+		r.at.Sweep.Settled = r.at.OldestOpen.Add(-resolution)
+	}
+	r.at.Sweep.begin(time.Now())
 }
 
 // gone reads how orders ended that are not open any more, and ends the round
@@ -222,11 +219,16 @@ func (r *orderRound) gone(ctx context.Context, limit int) (more bool, err error)
 	missing := r.m.missing()
 	if len(missing) > 0 {
 		page := missing[:min(limit, len(missing))]
-		list, err := r.list(ctx, map[string]any{"take": len(page), "filter": map[string]any{"id": map[string]any{"in": page}}})
+		var data struct {
+			Orders orderList `json:"orders"`
+		}
+		err := r.c.api.do(ctx, operation{what: r.what, query: ordersByIDQuery, variables: map[string]any{
+			"options": map[string]any{"take": len(page), "filter": map[string]any{"id": map[string]any{"in": page}}},
+		}}, &data)
 		if err != nil {
 			return false, err
 		}
-		if err := r.take(ctx, list.Items); err != nil {
+		if err := r.take(ctx, data.Orders.Items, false); err != nil {
 			return false, err
 		}
 		r.m.gone(page)
@@ -240,7 +242,8 @@ func (r *orderRound) gone(ctx context.Context, limit int) (more bool, err error)
 		// Nothing is open: what is placed from now on is newer than all seen.
 		r.at.OldestOpen = newest
 	}
-	r.at.Part, r.at.Baseline = partChanged, false
+	r.at.ChangedRead, r.at.SweepRead, r.at.Sweep = false, false, feed{}
+	r.at.Baseline, r.at.BaselineBegan, r.at.AnyState = false, false, false
 	r.at.Changed.end(time.Now())
 	return false, nil
 }
@@ -250,27 +253,25 @@ type orderList struct {
 	Items []vendorOrder `json:"items"`
 }
 
-func (r *orderRound) list(ctx context.Context, options map[string]any) (orderList, error) {
-	var data struct {
-		Orders orderList `json:"orders"`
+func (l orderList) items(at func(vendorOrder) time.Time) []feedItem {
+	items := make([]feedItem, len(l.Items))
+	for i, o := range l.Items {
+		items[i] = feedItem{id: o.ID, at: at(o)}
 	}
-	err := r.c.api.do(ctx, operation{what: r.what, query: ordersQuery, variables: map[string]any{"options": options}}, &data)
-	return data.Orders, err
+	return items
 }
 
-// take hands over those orders that are not as they were last handed over.
-func (r *orderRound) take(ctx context.Context, orders []vendorOrder) error {
+// take hands over those orders that are not as they were last handed over; of
+// anyState those only that have changed since the last round ended, or belong
+// to the baseline.
+func (r *orderRound) take(ctx context.Context, orders []vendorOrder, anyState bool) error {
 	if err := r.readHistories(ctx, orders); err != nil {
 		return err
 	}
 	for _, o := range orders {
 		translated := o.order(r.s.precision)
 		fresh := r.m.take(o, translated)
-		if r.at.Part == partSweep && r.at.AnyState && !translated.ChangedAt.After(r.at.Changed.Settled) {
-			// It was as it is when the last round ended.
-			continue
-		}
-		if fresh {
+		if fresh && (!anyState || translated.ChangedAt.After(r.at.Changed.Settled) || r.at.Baseline && o.open()) {
 			r.orders = append(r.orders, translated)
 		}
 	}
