@@ -120,26 +120,26 @@ func glance() []*panel {
 
 func lag() []*panel {
 	return []*panel{
-		timeseries("Lag of changes", width(16), height(9), unit("s"), floor(0), dashed("/^target/"),
+		timeseries("Lag of changes", width(16), height(9), unit("s"), fromZero(), dashed("/^target/"),
 			says("Age of the oldest change that a channel does not show yet, and what was promised."),
 			query(syncName, `max `+bySync+` (selaras_sync_lag_seconds{cause="change", `+inSync+`})`),
 			query("target {{namespace}}/{{catalogsync}}", `max by (namespace, catalogsync) (selaras_sync_lag_target_seconds{`+inSync+`})`)),
-		timeseries("Lag as a share of the target", height(9), unit("percentunit"), floor(0), levels("transparent", 1, "red"),
+		timeseries("Lag as a share of the target", height(9), unit("percentunit"), fromZero(), levels("transparent", 1, "red"),
 			query(syncName, `max `+bySync+` (selaras_sync_lag_seconds{cause="change", `+inSync+`}) / on (namespace, catalogsync, channel) max `+bySync+` (selaras_sync_lag_target_seconds{`+inSync+`})`)),
-		timeseries("Time out of target, last hour", unit("percentunit"), floor(0), levels("transparent", 0.144, "red"),
+		timeseries("Time out of target, last hour", unit("percentunit"), fromZero(), levels("transparent", 0.144, "red"),
 			says("Above the line the month's budget of 1 % burns 14.4 times too fast: SelarasSyncLagAboveTarget, fast burn."),
 			query(syncName, `selaras:sync_lag_above_target:ratio1h{`+inSync+`}`)),
-		timeseries("Time out of target, last day", unit("percentunit"), floor(0), levels("transparent", 0.03, "orange"),
+		timeseries("Time out of target, last day", unit("percentunit"), fromZero(), levels("transparent", 0.03, "orange"),
 			says("Above the line the month's budget of 1 % burns 3 times too fast: SelarasSyncLagAboveTarget, slow burn."),
 			query(syncName, `selaras:sync_lag_above_target:ratio1d{`+inSync+`}`)),
-		timeseries("Lag of first fills and new rules", unit("s"), floor(0),
+		timeseries("Lag of first fills and new rules", unit("s"), fromZero(),
 			says("They take as long as they take, and are in no alert."),
 			query("{{cause}} "+syncName, `max by (cause, namespace, catalogsync, channel) (selaras_sync_lag_seconds{cause=~"backfill|rules", `+inSync+`})`)),
-		timeseries("From the hub to the channel", unit("s"), floor(0),
+		timeseries("From the hub to the channel", unit("s"), fromZero(),
 			says("Time from the commit of a change in the hub to its confirmation by read-back."),
 			query("p50 "+channelName, quantile("0.5", "selaras_sync_propagation_seconds", "namespace, channel", inSync)),
 			query("p99 "+channelName, quantile("0.99", "selaras_sync_propagation_seconds", "namespace, channel", inSync))),
-		timeseries("From channel to channel", unit("s"), floor(0),
+		timeseries("From channel to channel", unit("s"), fromZero(),
 			says("Time from the source's own time of a change to its confirmation on the channel."),
 			query("p50 "+channelName, quantile("0.5", "selaras_sync_end_to_end_seconds", "namespace, channel", inSync)),
 			query("p99 "+channelName, quantile("0.99", "selaras_sync_end_to_end_seconds", "namespace, channel", inSync))),
@@ -155,47 +155,47 @@ func quantile(q, histogram, by, matchers string) string {
 
 func throughput() []*panel {
 	return []*panel{
-		timeseries("Facts folded", unit("ops"), floor(0),
+		timeseries("Facts folded", unit("ops"), fromZero(),
 			query("{{namespace}} {{type}}", `sum by (namespace, type) (rate(selaras_facts_total{`+inNamespace+`}[$__rate_interval]))`)),
-		timeseries("Facts that wait", floor(0), says("Changes and orders in the hub that the catalog worker has not taken in. They are in nobody's lag yet."),
+		timeseries("Facts that wait", fromZero(), says("Changes and orders in the hub that the catalog worker has not taken in. They are in nobody's lag yet."),
 			query("{{namespace}}", `max by (namespace) (selaras_facts_backlog{`+inNamespace+`})`)),
-		timeseries("Changes confirmed on channels", unit("ops"), floor(0),
+		timeseries("Changes confirmed on channels", unit("ops"), fromZero(),
 			query(channelName, `sum `+byChannel+` (rate(selaras_sync_propagation_seconds_count{`+inSync+`}[$__rate_interval]))`)),
-		timeseries("Pending items", floor(0), query(syncName, items("pending"))),
-		timeseries("Items in sync", floor(0), query(syncName, items("in_sync"))),
-		timeseries("Storage on the hub", unit("percentunit"), floor(0), ceiling(1), levels("transparent", 0.7, "orange", 0.85, "red"),
+		timeseries("Pending items", fromZero(), query(syncName, items("pending"))),
+		timeseries("Items in sync", fromZero(), query(syncName, items("in_sync"))),
+		timeseries("Storage on the hub", unit("percentunit"), fromZero(), ceiling(1), levels("transparent", 0.7, "orange", 0.85, "red"),
 			query("{{namespace}}", `max by (namespace) (selaras_hub_storage_bytes{`+inNamespace+`}) / on (namespace) max by (namespace) (selaras_hub_storage_limit_bytes{`+inNamespace+`})`)),
 	}
 }
 
 func failures() []*panel {
 	return []*panel{
-		timeseries("Items that channels do not take", floor(0), query(syncName, items("failed"))),
-		timeseries("Since when", unit("s"), floor(0), says("Age of the oldest refusal."),
+		timeseries("Items that channels do not take", fromZero(), query(syncName, items("failed"))),
+		timeseries("Since when", unit("s"), fromZero(), says("Age of the oldest refusal."),
 			query(syncName, `time() - min `+bySync+` (selaras_sync_oldest_failed_timestamp_seconds{`+inSync+`})`)),
-		timeseries("Items that somebody else changed", floor(0), query(syncName, items("drifted"))),
-		timeseries("Calls that did not succeed", unit("reqps"), floor(0),
+		timeseries("Items that somebody else changed", fromZero(), query(syncName, items("drifted"))),
+		timeseries("Calls that did not succeed", unit("reqps"), fromZero(),
 			query("{{outcome}} {{operation}} "+channelName, `sum by (outcome, operation, namespace, channel) (rate(selaras_channel_api_requests_total{outcome!="ok", `+onChannel+`}[$__rate_interval])) > 0`)),
-		timeseries("Age of the last successful look", unit("s"), floor(0), says("How long ago the connector last learned what changed. A source that is not looked at looks in sync."),
+		timeseries("Age of the last successful look", unit("s"), fromZero(), says("How long ago the connector last learned what changed. A source that is not looked at looks in sync."),
 			query("{{kind}} "+channelName, `time() - max by (kind, namespace, channel) (selaras_channel_intake_timestamp_seconds{`+onChannel+`})`)),
-		timeseries("Reconciles of the operator that failed", unit("ops"), floor(0),
+		timeseries("Reconciles of the operator that failed", unit("ops"), fromZero(),
 			query("{{controller}}", `sum by (controller) (rate(controller_runtime_reconcile_total{controller=~"channel|catalogsync", result="error"}[$__rate_interval]))`)),
 	}
 }
 
 func budget() []*panel {
 	return []*panel{
-		timeseries("Calls", unit("reqps"), floor(0),
+		timeseries("Calls", unit("reqps"), fromZero(),
 			query("{{operation}} "+channelName, `sum by (operation, namespace, channel) (rate(selaras_channel_api_requests_total{`+onChannel+`}[$__rate_interval]))`)),
-		timeseries("Wait for the rate budget", unit("s"), floor(0), says("Time that calls waited for their turn: what a larger budget would save."),
+		timeseries("Wait for the rate budget", unit("s"), fromZero(), says("Time that calls waited for their turn: what a larger budget would save."),
 			query("p99 "+channelName, quantile("0.99", "selaras_channel_rate_limit_wait_seconds", "namespace, channel", onChannel))),
-		timeseries("Share of calls throttled by the channel", unit("percentunit"), floor(0), levels("transparent", 0.1, "orange"),
+		timeseries("Share of calls throttled by the channel", unit("percentunit"), fromZero(), levels("transparent", 0.1, "orange"),
 			query(channelName, `sum `+byChannel+` (rate(selaras_channel_api_requests_total{outcome="throttled", `+onChannel+`}[$__rate_interval])) / on (namespace, channel) sum `+byChannel+` (rate(selaras_channel_api_requests_total{`+onChannel+`}[$__rate_interval]))`)),
-		timeseries("Calls waiting on average", floor(0), says("Seconds of waiting a second: above the number of calls that a channel allows at once, the budget is what limits."),
+		timeseries("Calls waiting on average", fromZero(), says("Seconds of waiting a second: above the number of calls that a channel allows at once, the budget is what limits."),
 			query(channelName, `sum `+byChannel+` (rate(selaras_channel_rate_limit_wait_seconds_sum{`+onChannel+`}[$__rate_interval]))`)),
-		timeseries("Duration of calls", unit("s"), floor(0),
+		timeseries("Duration of calls", unit("s"), fromZero(),
 			query("p99 {{operation}} "+channelName, quantile("0.99", "selaras_channel_api_request_duration_seconds", "operation, namespace, channel", onChannel))),
-		timeseries("Confirmed changes a call", floor(0), says("How well the budget is spent: batches, coalescing, no call for nothing."),
+		timeseries("Confirmed changes a call", fromZero(), says("How well the budget is spent: batches, coalescing, no call for nothing."),
 			query(channelName, `sum `+byChannel+` (rate(selaras_sync_propagation_seconds_count{`+onChannel+`}[$__rate_interval])) / on (namespace, channel) sum `+byChannel+` (rate(selaras_channel_api_requests_total{`+onChannel+`}[$__rate_interval]))`)),
 	}
 }

@@ -13,7 +13,8 @@ func unit(u string) option     { return func(p *panel) { p.FieldConfig.Defaults.
 func says(text string) option  { return func(p *panel) { p.Description = text } }
 func empty(text string) option { return func(p *panel) { p.FieldConfig.Defaults.NoValue = text } }
 
-func floor(v float64) option { return func(p *panel) { p.FieldConfig.Defaults.Min = &v } }
+// fromZero begins the axis at 0, so that a small change looks small.
+func fromZero() option { return func(p *panel) { p.FieldConfig.Defaults.Min = new(float64) } }
 func ceiling(v float64) option {
 	return func(p *panel) { p.FieldConfig.Defaults.Max = &v }
 }
