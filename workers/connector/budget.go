@@ -167,9 +167,17 @@ func (b *budget) wait(ctx context.Context) error {
 	}
 }
 
-// notSent marks an error by which certainly nothing left.
+// reasonNotSent marks errors by which certainly nothing left.
+const reasonNotSent = "NotSent"
+
 func notSent(err error) error {
-	return &driver.Error{Class: driver.ClassTransient, Op: "send a request", Reason: "NotSent", Err: err}
+	return &driver.Error{Class: driver.ClassTransient, Op: "send a request", Reason: reasonNotSent, Err: err}
+}
+
+// neverSent reports whether an error says so.
+func neverSent(err error) bool {
+	var e *driver.Error
+	return errors.As(err, &e) && e.Reason == reasonNotSent
 }
 
 // throttledFor reads how long an answer asks for silence.

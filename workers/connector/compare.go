@@ -87,34 +87,25 @@ func (c *comparer) compare(ctx context.Context, requested map[string]string) err
 	var first bool
 	e.view(func() { first = e.meta.Compared.IsZero() })
 	// Changes made during the walk come by the feed, from before it.
-	if err := c.poller.pollChanges(ctx); err != nil {
+	if err := persist(ctx, func() error { return c.poller.pollChanges(ctx) }); err != nil {
 		return err
 	}
 	var walk []seen
 	var cursor driver.Cursor
-	for {
+	for more := true; more; {
 		if err := c.pace(ctx, first); err != nil {
 			return err
 		}
-		token := e.begin()
-		page, supported, err := c.page(ctx, cursor)
-		if err == nil && supported {
-			for i := range page.Listings {
-				l := &page.Listings[i]
-				if name, ok := catalog.NormalizeSKU(l.SKU); ok {
-					walk = append(walk, seen{hashString(name), hashString(string(l.Ref))})
-				}
+		err := persist(ctx, func() error {
+			page, supported, err := c.readPage(ctx, cursor, &walk)
+			if err == nil {
+				cursor, more = page.Next, supported && page.Next != ""
 			}
-			err = c.poller.observer.take(ctx, reading{listings: page.Listings, token: token, why: causeBackfill})
-		}
-		e.end(token)
+			return err
+		})
 		if err != nil {
 			return err
 		}
-		if !supported || page.Next == "" {
-			break
-		}
-		cursor = page.Next
 	}
 	if err := c.rest(ctx, walk); err != nil {
 		return err
@@ -122,6 +113,42 @@ func (c *comparer) compare(ctx context.Context, requested map[string]string) err
 	c.poller.intake(intakeItems, c.now())
 	return c.done(ctx, requested, len(walk), first)
 }
+
+// readPage reads one page and takes it in.
+func (c *comparer) readPage(ctx context.Context, after driver.Cursor, walk *[]seen) (driver.ListingPage, bool, error) {
+	token := c.engine.begin()
+	defer c.engine.end(token)
+	page, supported, err := c.page(ctx, after)
+	if err != nil || !supported {
+		return page, supported, err
+	}
+	if err := c.poller.observer.take(ctx, reading{listings: page.Listings, token: token, why: causeBackfill}); err != nil {
+		return page, true, err
+	}
+	for i := range page.Listings {
+		l := &page.Listings[i]
+		if name, ok := catalog.NormalizeSKU(l.SKU); ok {
+			*walk = append(*walk, seen{hashString(name), hashString(string(l.Ref))})
+		}
+	}
+	return page, true, nil
+}
+
+// persist tries a call a few times: a long walk need not begin again because
+// of one answer that did not come.
+func persist(ctx context.Context, fn func() error) error {
+	for try := 1; ; try++ {
+		err := fn()
+		if err == nil || try == walkTries || ctx.Err() != nil {
+			return err
+		}
+		if sleep(ctx, jitter(100*time.Millisecond<<min(try, 6))) != nil {
+			return err
+		}
+	}
+}
+
+const walkTries = 8
 
 // pace keeps the comparison out of the way of writes. The first one is what
 // writes wait for.
@@ -131,11 +158,8 @@ func (c *comparer) pace(ctx context.Context, first bool) error {
 	}
 	began := c.now()
 	for c.now().Sub(began) < busyPage {
-		var busy bool
-		var changed <-chan struct{}
-		e := c.engine
-		e.view(func() { busy, changed = e.queue.backlog() > 0 && e.routes.writable() != 0, e.changed })
-		if !busy {
+		changed := c.engine.change()
+		if !c.engine.busy(c.poller.batch()) {
 			return nil
 		}
 		if err := until(ctx, changed, began.Add(busyPage), c.now()); err != nil {
@@ -203,7 +227,7 @@ func (c *comparer) ask(ctx context.Context, keys []driver.Key) error {
 	for len(keys) > 0 {
 		n := min(c.poller.batch(), len(keys))
 		if can.gets {
-			if err := c.poller.look(ctx, keys[:n]); err != nil {
+			if err := persist(ctx, func() error { return c.poller.look(ctx, keys[:n]) }); err != nil {
 				return err
 			}
 		} else {

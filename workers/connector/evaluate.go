@@ -24,7 +24,7 @@ func evaluate(r *record, w *want, p *routes, a *abilities, e event) {
 	differing := w.differing(r, a)
 	r.managed = w.managed
 	before := r.pending
-	if e.retry {
+	if e.retry || r.reason == reasonNotListed && !r.absent || r.reason == reasonDuplicate && !r.duplicate {
 		r.unfail(allGroups)
 	}
 	r.unfail(r.failed & (e.changed | ^w.managed | (^differing &^ w.invalid)))
@@ -33,7 +33,7 @@ func evaluate(r *record, w *want, p *routes, a *abilities, e event) {
 	r.pending = 0
 	switch {
 	case r.duplicate:
-		r.fail(w.managed&p.enforce, "DuplicateSKU", "several listings of the channel bear this SKU", e.at, 0)
+		r.fail(w.managed&p.enforce, reasonDuplicate, "several listings of the channel bear this SKU", e.at, 0)
 		return
 	case w.invalid != 0:
 		r.fail(w.invalid&p.enforce, w.reason, w.message, e.at, 0)
@@ -47,13 +47,19 @@ func evaluate(r *record, w *want, p *routes, a *abilities, e event) {
 	r.pending = differing & p.enforce &^ left &^ r.failed
 	if r.pending != 0 && r.known && r.absent && !w.absent {
 		if !w.creatable(a) {
-			r.fail(r.pending, "NotListed", w.whyNotCreated(a), e.at, 0)
+			r.fail(r.pending, reasonNotListed, w.whyNotCreated(a), e.at, 0)
 		}
 	}
 	if before == 0 && r.pending != 0 {
 		r.since, r.sinceSeq, r.cause = e.at, e.seq, e.why
 	}
 }
+
+// Reasons of failures that readings alone end.
+const (
+	reasonNotListed = "NotListed"
+	reasonDuplicate = "DuplicateSKU"
+)
 
 func (w *want) creatable(a *abilities) bool {
 	return a.creates && w.content != nil && w.price != nil && w.invalid == 0

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -64,7 +65,7 @@ func withHub(m *testing.M) int {
 }
 
 func quiet() *slog.Logger {
-	level := slog.LevelError + 4
+	level := slog.LevelError
 	if os.Getenv("CONNECTOR_TEST_LOG") != "" {
 		level = slog.LevelDebug
 	}
@@ -295,8 +296,28 @@ type shop struct {
 	health  string
 	hooks   string
 
-	stop context.CancelFunc
-	done chan error
+	stop   context.CancelFunc
+	done   chan error
+	engine atomic.Pointer[engine]
+}
+
+// explain says what the connector thinks of a SKU, for failed tests.
+func (s *shop) explain(sku string) string {
+	e := s.engine.Load()
+	if e == nil {
+		return s.name + ": not running"
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var r record
+	found, err := e.store.readRecord(sku, &r)
+	w, werr := e.routes.project(sku, e.store.readItem)
+	text := fmt.Sprintf("%s: found %v %v\n  record %+v\n  want %+v %v\n  meta %+v ordersSeq %d settled %v caught %v comparing %v backlog %d", s.name, found, err, r, w, werr, e.meta, e.ordersSeq, e.ordersSettled(), e.caught, e.comparing, e.queue.backlog())
+	if x := e.queue.entries[sku]; x != nil {
+		text += fmt.Sprintf("\n  entry work %+v pending %v inflight %v attempts %d notBefore %v backoff %v ordersAfter %v (orders %v) listed %v heap %d", x.work, x.pending, x.inflight, x.attempts, time.Until(x.notBefore), time.Until(x.backoff), x.ordersAfter, e.ordersStart, x.in != nil, x.heapIndex)
+	}
+	l, _ := s.Listing(sku)
+	return text + fmt.Sprintf("\n  listing %+v %v %+v", l.Content, l.Price, l.Stock)
 }
 
 // habits are fast ones, so that tests need not wait.
@@ -351,7 +372,7 @@ func (s *shop) start() {
 	o := Options{
 		Space: s.space, Channel: s.name, Namespace: s.w.namespace, Driver: shoptest.Driver(s.options),
 		DataDir: s.dir, CredentialsDir: s.creds, Logger: quiet(), Registry: prometheus.NewRegistry(), LeaseDuration: 2500 * time.Millisecond,
-		Health: listen(), Webhooks: listen(),
+		Health: listen(), Webhooks: listen(), began: func(e *engine) { s.engine.Store(e) },
 	}
 	s.health, s.hooks = "http://"+o.Health.Addr().String(), "http://"+o.Webhooks.Addr().String()
 	if s.tune != nil {
@@ -419,14 +440,50 @@ func (s *shop) shows(sku string, price, available int64) {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	s.w.t.Fatalf("%s shows %v, %+v for %s; want %d and %d available", s.name, last.Price, last.Stock, sku, price, available)
+	s.w.t.Fatalf("%s shows %v, %+v for %s; want %d and %d available\n%s", s.name, last.Price, last.Stock, sku, price, available, s.explain(sku))
 }
 
-// settledAt waits until the report says that everything is as it should be.
+// inSync waits until the report says that everything is as it should be.
 func (s *shop) inSync(sync string, items int) {
 	s.w.t.Helper()
-	eventually(s.w.t, fmt.Sprintf("%s in sync with %d items, is %+v", s.name, items, s.report().Progress[sync]), func() bool {
-		p := s.report().Progress[sync]
-		return p.InSync == items && p.Pending == 0 && p.Failed == 0 && p.Drifted == 0
-	})
+	deadline := time.Now().Add(patience)
+	var p workload.Progress
+	for time.Now().Before(deadline) {
+		p = s.report().Progress[sync]
+		if p.InSync == items && p.Pending == 0 && p.Failed == 0 && p.Drifted == 0 {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	var stuck string
+	if e := s.engine.Load(); e != nil {
+		e.view(func() {
+			for name := range e.queue.entries {
+				stuck = name
+			}
+		})
+	}
+	s.w.t.Fatalf("%s is not in sync with %d items: %+v\n%s", s.name, items, p, s.explain(stuck))
+}
+
+// titled waits until a shop shows a title for a SKU.
+func (s *shop) titled(sku, title string) {
+	s.w.t.Helper()
+	deadline := time.Now().Add(patience)
+	for time.Now().Before(deadline) {
+		if l, ok := s.Listing(sku); ok && l.Content.Title == title {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	s.w.t.Fatalf("%s does not show the title %q\n%s", s.name, title, s.explain(sku))
+}
+
+func encode(t *testing.T, value any) []byte {
+	t.Helper()
+	data, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }

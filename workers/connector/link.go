@@ -299,7 +299,7 @@ func (l *link) note(ctx context.Context, err error) {
 	}
 	var e *driver.Error
 	class := driver.ClassOf(err)
-	if errors.As(err, &e) && e.Reason == "NotSent" {
+	if errors.As(err, &e) && e.Reason == reasonNotSent {
 		return
 	}
 	switch {

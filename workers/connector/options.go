@@ -33,6 +33,8 @@ type Options struct {
 	// Webhooks receives what the channel sends; nil for none. Health serves
 	// /healthz, /readyz and /metrics; nil for none. Run closes both.
 	Webhooks, Health net.Listener
+	// WebhookPath is the one path deliveries are taken under; empty for any.
+	WebhookPath string
 	// Registry takes the metrics and, if it can, serves /metrics; nil for a
 	// registry of its own.
 	Registry *prometheus.Registry
@@ -42,10 +44,12 @@ type Options struct {
 	// 10 s when 0.
 	LeaseDuration time.Duration
 
-	// for tests: the store's file system, a hook before every commit, a clock.
-	fs   vfs.FS
-	hook func(int) error
-	now  func() time.Time
+	// for tests: the store's file system, a hook before every commit, a clock,
+	// and a look at the engine of each tenure.
+	fs    vfs.FS
+	hook  func(int) error
+	now   func() time.Time
+	began func(*engine)
 }
 
 func (o *Options) complete() error {

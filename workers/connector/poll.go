@@ -53,16 +53,23 @@ func (p *poller) changes(ctx context.Context) error {
 		if err := p.pollChanges(ctx); err != nil && ctx.Err() == nil {
 			p.log.Debug("ask for changed listings", "error", err)
 		}
-		wait := p.engine.pollEvery()
-		var busy bool
-		p.engine.view(func() { busy = p.engine.queue.backlog() > 0 && p.engine.routes.writable() != 0 })
-		if busy {
-			wait = max(wait, busyChanges)
-		}
-		if err := sleep(ctx, wait-p.now().Sub(began)); err != nil {
-			return nil
+		for {
+			if err := sleep(ctx, p.engine.pollEvery()-p.now().Sub(began)%p.engine.pollEvery()); err != nil {
+				return nil
+			}
+			if p.now().Sub(began) >= busyChanges || !p.engine.busy(p.batch()) {
+				break
+			}
 		}
 	}
+}
+
+// busy reports whether more than a batch of writes waits, so that the budget
+// is better spent on them.
+func (e *engine) busy(batch int) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.queue.backlog() > batch && e.routes.writable() != 0
 }
 
 // pollChanges reads the changes since the last time, to the end.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"sync"
 	"time"
 
@@ -35,7 +34,7 @@ func Run(ctx context.Context, o Options) error {
 		g.Go(func() error { return serve(ctx, o.Health, c.healthz.handler(o.Registry)) })
 	}
 	if o.Webhooks != nil {
-		g.Go(func() error { return serve(ctx, o.Webhooks, http.Handler(c.webhooks)) })
+		g.Go(func() error { return serve(ctx, o.Webhooks, under(o.WebhookPath, c.webhooks)) })
 	}
 	g.Go(func() error { return c.tenures(ctx) })
 	err := g.Wait()
@@ -93,8 +92,15 @@ func (c *connector) acquire(ctx context.Context) (*hub.Lease, error) {
 	}
 	waiting := time.AfterFunc(2*time.Second, func() { c.healthz.phase.CompareAndSwap(int32(starting), int32(standby)) })
 	defer waiting.Stop()
+	// A write that begins under the lease may end after it by its time limit:
+	// a successor waits for that too.
+	grace := c.o.Driver.Describe().Traits.RequestTimeout
+	if grace <= 0 || grace > c.o.LeaseDuration {
+		// What lands later than that is what suspects are for.
+		grace = c.o.LeaseDuration
+	}
 	return c.o.Space.Acquire(ctx, hub.LeaseOptions{
-		Key: workload.LeaseChannelPrefix + c.o.Channel, Holder: c.o.Holder, Duration: c.o.LeaseDuration,
+		Key: workload.LeaseChannelPrefix + c.o.Channel, Holder: c.o.Holder, Duration: c.o.LeaseDuration, Grace: grace,
 	})
 }
 
@@ -129,6 +135,9 @@ func (c *connector) work(ctx context.Context, lease *hub.Lease) error {
 		return errors.Join(err, store.close())
 	}
 	engine.holds = func() bool { return lease.ExpiresIn() > 0 }
+	if c.o.began != nil {
+		c.o.began(engine)
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	group, ctx := errgroup.WithContext(ctx)
@@ -165,8 +174,8 @@ func (c *connector) swap(t *tenure) {
 	c.mu.Unlock()
 }
 
-// admit refuses a write at the moment it would leave: without a lease that
-// outlasts it, while paused or held.
+// admit refuses a write at the moment it would leave: without a lease, which
+// holds off a successor for the time of a write more, while paused or held.
 func (c *connector) admit(op driver.Operation, timeout time.Duration) error {
 	switch op {
 	case driver.OpWrite, driver.OpCreate, driver.OpRemove:
@@ -176,7 +185,7 @@ func (c *connector) admit(op driver.Operation, timeout time.Duration) error {
 	c.mu.Lock()
 	t := c.tenure
 	c.mu.Unlock()
-	if t == nil || t.lease.ExpiresIn() <= timeout {
+	if t == nil || t.lease.ExpiresIn() <= min(timeout, c.o.LeaseDuration/4) {
 		return errors.New("the lease does not outlast a write")
 	}
 	var may bool

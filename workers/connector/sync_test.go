@@ -50,7 +50,7 @@ func TestTargetsConvergeOnTheSource(t *testing.T) {
 	for _, s := range []*shop{one, two} {
 		s.shows("SKU-100", 4200, 100)
 		s.shows("SKU-102", 1102, 500)
-		eventually(t, "the title", func() bool { l, _ := s.Listing("SKU-101"); return l.Content.Title == "Another name" })
+		s.titled("SKU-101", "Another name")
 		s.inSync("main", n)
 	}
 	source.inSync("main", n)

@@ -53,6 +53,16 @@ func (w *webhooks) attach(p *poller) {
 	w.poller = p
 }
 
+// under serves the handler under one path alone; empty for any.
+func under(path string, handler http.Handler) http.Handler {
+	if path == "" {
+		return handler
+	}
+	mux := http.NewServeMux()
+	mux.Handle(path, handler)
+	return mux
+}
+
 // ServeHTTP takes a delivery on any path.
 func (w *webhooks) ServeHTTP(rw http.ResponseWriter, req *http.Request) {
 	if req.Method != http.MethodPost {

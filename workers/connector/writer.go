@@ -162,6 +162,9 @@ func (w *writer) write(ctx context.Context, op operation, jobs []*job) {
 		}
 		return
 	}
+	if neverSent(err) {
+		return // back to the queue, as it was
+	}
 	class := driver.ClassOf(err)
 	if (class == driver.ClassBatchRejected || class == driver.ClassInvalid) && len(jobs) > 1 {
 		half := len(jobs) / 2

@@ -75,6 +75,11 @@ func (s *Shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "malformed", http.StatusBadRequest)
 		return
 	}
+	s.mu.Lock()
+	for i := range req.Intents {
+		s.sent[req.Intents[i].SKU] = append(s.sent[req.Intents[i].SKU], req.Intents[i].Version)
+	}
+	s.mu.Unlock()
 	if fault.Late {
 		s.mu.Lock()
 		s.late = append(s.late, func() { s.do(op, what, &req) })
@@ -211,9 +216,6 @@ func (s *Shop) readOrders(req *request) answer {
 }
 
 func (s *Shop) write(op driver.Operation, intents []driver.Intent) (answer, int) {
-	for i := range intents {
-		s.sent[intents[i].SKU] = append(s.sent[intents[i].SKU], intents[i].Version)
-	}
 	if s.o.AllOrNothing {
 		for i := range intents {
 			if s.poison[intents[i].SKU] {
