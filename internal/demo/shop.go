@@ -73,6 +73,31 @@ func (s *shop) catalog(ctx context.Context) (map[string]shown, error) {
 	return out, nil
 }
 
+// tellApart gives listings that share a SKU one each, as a merchant has to:
+// which of them a change is meant for cannot be told. Vendure's sample catalogue
+// has three such chairs.
+func (s *shop) tellApart(ctx context.Context, show audience) error {
+	listings, err := s.Listings(ctx)
+	if err != nil {
+		return fmt.Errorf("read the shop %s: %w", s.name, err)
+	}
+	bearers := map[string]int{}
+	for _, listing := range listings {
+		bearers[listing.SKU]++
+	}
+	for sku, n := range bearers {
+		for i := 1; i < n; i++ {
+			if err := s.RenameSKU(ctx, sku, fmt.Sprintf("%s-%d", sku, i)); err != nil {
+				return fmt.Errorf("give a listing of %s another SKU: %w", sku, err)
+			}
+		}
+		if n > 1 {
+			show.measure("%-12s the sample gives %d listings the SKU %s; %d renamed, as DuplicateSKU would ask", s.name, n, sku, n-1)
+		}
+	}
+	return nil
+}
+
 // differences compares a shop with what it should show of the source's catalog:
 // how many SKUs are right, and the first thing that is not.
 func differences(source, target map[string]shown, rules func(shown) shown) (right int, wrong string) {

@@ -136,5 +136,8 @@ func (w *world) tellShops(ctx context.Context, show audience) (string, error) {
 		}
 		show.measure("%-12s %s  %d listings", s.name, s.AdminURL(), len(listings))
 	}
+	if err := w.webshop.tellApart(ctx, show); err != nil {
+		return "", err
+	}
 	return "they answer", nil
 }
