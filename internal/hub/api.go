@@ -32,6 +32,7 @@ type pubAck struct {
 func (s *Space) request(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
 	denied, stop := s.denied.watch(m.Subject)
 	defer stop()
+	down := s.downSignal()
 	attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
 	type answer struct {
@@ -48,6 +49,11 @@ func (s *Space) request(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
 		cancel()
 		<-done
 		return nil, err
+	case <-down:
+		// The answer is lost with the connection it would have come on.
+		cancel()
+		<-done
+		return nil, fmt.Errorf("%s: %w", m.Subject, nats.ErrDisconnected)
 	case a := <-done:
 		switch {
 		case a.err == nil:
@@ -141,7 +147,7 @@ func (s *Space) retry(ctx context.Context, doing string, f func(context.Context)
 // pause waits before another try: for the connection when there is none, and
 // in any case a little, growing with every call.
 func (s *Space) pause(ctx context.Context, b *backoff) error {
-	if !s.nc.IsConnected() {
+	if !s.Connected() {
 		if err := s.WaitConnected(ctx); err != nil {
 			return err
 		}

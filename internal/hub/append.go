@@ -84,6 +84,7 @@ func (s *Space) appendEach(ctx context.Context, facts []Fact) (uint64, error) {
 	defer cancel()
 	denied, stop := s.denied.watch(s.l.fact(facts[0].Channel, facts[0].Type))
 	defer stop()
+	down := s.downSignal()
 	answers := make(chan *nats.Msg, len(facts))
 	inbox := s.nc.NewInbox()
 	sub, err := s.nc.ChanSubscribe(inbox, answers)
@@ -112,6 +113,8 @@ func (s *Space) appendEach(ctx context.Context, facts []Fact) (uint64, error) {
 			last = max(last, seq)
 		case err := <-denied:
 			return 0, err
+		case <-down:
+			return 0, nats.ErrDisconnected
 		case <-ctx.Done():
 			return 0, context.Cause(ctx)
 		}

@@ -49,11 +49,17 @@ type Authority struct {
 	signing   nkeys.KeyPair // of the one account, with Permissions
 	log       *slog.Logger
 
-	mu     sync.Mutex
-	spaces map[string]*Space
-	sys    *nats.Conn
-	closed bool
+	mu      sync.Mutex
+	spaces  map[string]*Space
+	sys     *nats.Conn
+	closed  bool
+	durable Durability // as last asked
+	asked   time.Time
 }
+
+// durabilityAge is how long an answer about durability is believed: it changes
+// with the servers' configuration only.
+const durabilityAge = time.Minute
 
 // NewAuthority checks the options. It does not connect yet.
 func NewAuthority(o AuthorityOptions) (*Authority, error) {
@@ -267,8 +273,8 @@ func (a *Authority) retry(ctx context.Context, doing string, f func(context.Cont
 // permanentError is one that waiting does not mend.
 type permanentError struct{ error }
 
-// Durability asks every server whether it syncs each write. Without a system
-// account nobody tells: DurabilityUnknown.
+// Durability asks every server, at most once a minute, whether it syncs each
+// write. Without a system account nobody tells: DurabilityUnknown.
 func (a *Authority) Durability(ctx context.Context) (Durability, error) {
 	if a.isolation != Accounts {
 		if a.o.InProcess != nil {
@@ -276,7 +282,12 @@ func (a *Authority) Durability(ctx context.Context) (Durability, error) {
 		}
 		return DurabilityUnknown, nil
 	}
-	d := DurabilityUnknown
+	a.mu.Lock()
+	d, asked := a.durable, a.asked
+	a.mu.Unlock()
+	if !asked.IsZero() && time.Since(asked) < durabilityAge {
+		return d, nil
+	}
 	err := a.retry(ctx, "ask the hub for its durability", func(ctx context.Context, nc *nats.Conn) error {
 		inbox := nc.NewInbox()
 		sub, err := nc.SubscribeSync(inbox)
@@ -321,5 +332,8 @@ func (a *Authority) Durability(ctx context.Context) (Durability, error) {
 	if err != nil {
 		return DurabilityUnknown, err
 	}
+	a.mu.Lock()
+	a.durable, a.asked = d, time.Now()
+	a.mu.Unlock()
 	return d, nil
 }

@@ -159,8 +159,9 @@ func (s *Space) Watch(ctx context.Context, patterns []string, fn func(Entry) err
 	return first
 }
 
-// List returns the present entries that match a pattern. It is for holders of
-// rights on the whole store; connectors watch.
+// List returns the present entries that match a pattern, which like Get may be
+// a moment old on a cluster. It is for holders of rights on the whole store;
+// connectors watch.
 func (s *Space) List(ctx context.Context, pattern string) ([]Entry, error) {
 	if err := validKey(pattern, true); err != nil {
 		return nil, err

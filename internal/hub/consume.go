@@ -128,10 +128,10 @@ func fixedConsumerName(user, purpose string, filters []string) string {
 
 func (r *consumption) run(ctx context.Context) error {
 	s := r.s
-	up := s.upSignal()
 	if err := s.WaitConnected(ctx); err != nil {
 		return err
 	}
+	up := s.upSignal()
 	if r.spec.rewind {
 		r.last = 0
 	}
@@ -205,7 +205,7 @@ func (r *consumption) create(ctx context.Context) (name string, pending uint64, 
 // remove frees the consumer at once instead of after the inactive threshold.
 // A failure is of no consequence: the threshold does the same later.
 func (r *consumption) remove(ctx context.Context, name string) {
-	if !r.s.nc.IsConnected() {
+	if !r.s.Connected() {
 		return
 	}
 	m := &nats.Msg{Subject: apiPrefix + "CONSUMER.DELETE." + r.spec.stream + "." + name}

@@ -56,7 +56,9 @@ type Space struct {
 	durable   Durability
 
 	mu       sync.Mutex
+	isUp     bool          // as told by the connection's callbacks, which come in order
 	up       chan struct{} // closed and replaced at every (re)connect
+	down     chan struct{} // closed and replaced at every loss of the connection
 	catEpoch uint64        // created time of CAT, 0 when not known since the last connect
 	closed   chan struct{}
 	once     sync.Once
@@ -94,7 +96,7 @@ func Dial(_ context.Context, o DialOptions) (*Space, error) {
 	s := &Space{
 		l: l, log: o.Logger, isolation: o.Isolation, namespace: o.Namespace,
 		user: who.name, fixed: who.kind == Connector, server: o.InProcess,
-		up: make(chan struct{}), closed: make(chan struct{}), durable: DurabilityUnknown,
+		up: make(chan struct{}), down: make(chan struct{}), closed: make(chan struct{}), durable: DurabilityUnknown,
 	}
 	if s.log == nil {
 		s.log = slog.Default()
@@ -120,9 +122,7 @@ func Dial(_ context.Context, o DialOptions) (*Space, error) {
 		nats.MaxPingsOutstanding(2),
 		nats.ConnectHandler(s.connected),
 		nats.ReconnectHandler(s.connected),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
-			s.log.Info("hub connection lost", "error", err)
-		}),
+		nats.DisconnectErrHandler(s.disconnected),
 		nats.ErrorHandler(s.asyncError),
 	}
 	opts = append(opts, auth...)
@@ -197,13 +197,19 @@ func (o DialOptions) identity() (identity, []nats.Option, error) {
 }
 
 // Connected reports whether the hub is connected now.
-func (s *Space) Connected() bool { return s.nc.IsConnected() }
+func (s *Space) Connected() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.isUp
+}
 
 // WaitConnected waits until the hub is connected or ctx ends.
 func (s *Space) WaitConnected(ctx context.Context) error {
 	for {
-		up := s.upSignal()
-		if s.nc.IsConnected() {
+		s.mu.Lock()
+		isUp, up := s.isUp, s.up
+		s.mu.Unlock()
+		if isUp {
 			return nil
 		}
 		select {
@@ -239,11 +245,30 @@ func (s *Space) connected(nc *nats.Conn) {
 	if s.nc == nil {
 		s.nc = nc
 	}
+	s.isUp = true
 	close(s.up)
 	s.up = make(chan struct{})
 	s.catEpoch = 0
 	s.mu.Unlock()
 	s.log.Debug("hub connected", "server", nc.ConnectedServerName())
+}
+
+func (s *Space) disconnected(_ *nats.Conn, err error) {
+	s.mu.Lock()
+	s.isUp = false
+	close(s.down)
+	s.down = make(chan struct{})
+	s.mu.Unlock()
+	if !s.isClosed() {
+		s.log.Info("hub connection lost", "error", err)
+	}
+}
+
+// downSignal returns a channel that is closed when the connection is lost next.
+func (s *Space) downSignal() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.down
 }
 
 // upSignal returns a channel that is closed at the next (re)connect.

@@ -283,7 +283,8 @@ func TestFoldIsExactlyOnceAcrossLostLeaders(t *testing.T) {
 			t.Fatal(err)
 		}
 		// One more fact wakes the fold to notice the end.
-		allWritten <- must2(conn.Append(ctx, tallyFacts(1, func(int) int { return 0 })...))
+		allWritten <- written.Load()
+		must2(conn.Append(ctx, tallyFacts(1, func(int) int { return 0 })...))
 		if err := <-folding; !errors.Is(err, errEnough) {
 			t.Fatal(err)
 		}

@@ -51,6 +51,9 @@ type Lease struct {
 	expires  time.Time // carries the monotonic clock
 }
 
+// observeEvery is how often a candidate looks at the lease of another.
+const observeEvery = 500 * time.Millisecond
+
 // Acquire waits until the lease is free and takes it. A lease that is not
 // renewed is free once this process has observed no renewal for the holder's
 // Duration and Grace. It returns when the lease is held or ctx ends. The lease
@@ -90,7 +93,7 @@ func (s *Space) Acquire(ctx context.Context, o LeaseOptions) (*Lease, error) {
 			b.reset()
 		}
 		if left := wait - now.Sub(since); left > 0 {
-			if err := s.waitAtMost(ctx, min(left, max(o.Duration/10, 10*time.Millisecond))); err != nil {
+			if err := s.waitAtMost(ctx, min(left, observeEvery)); err != nil {
 				return nil, fmt.Errorf("wait for the lease %s: %w", o.Key, err)
 			}
 			continue

@@ -152,6 +152,48 @@ func TestEnsureNamespaceIsIdempotent(t *testing.T) {
 	})
 }
 
+// What the hub does not have is not promised: the namespace is refused, and
+// there is room again when another is deleted.
+func TestHubPromisesOnlyWhatItHas(t *testing.T) {
+	ctx := testContext(t)
+	keys := newKeys(t)
+	srv, err := StartServer(ServerOptions{Dir: t.TempDir(), Trust: keys.Trust(), MaxStore: 100 << 20, Logger: testLog()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(srv.Shutdown)
+	if err := srv.Ready(); err != nil {
+		t.Fatal(err)
+	}
+	a := newAuthority(t, AuthorityOptions{InProcess: srv, Keys: keys})
+	lim := Limits{MaxBytes: 40 << 20}
+	if err := a.EnsureNamespace(ctx, "first", lim); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.EnsureNamespace(ctx, "second", lim); !errors.Is(err, ErrHubFull) {
+		t.Fatalf("more was promised than there is: %v", err)
+	}
+	if err := a.DeleteNamespace(ctx, "first"); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.EnsureNamespace(ctx, "second", lim); err != nil {
+		t.Fatal(err)
+	}
+	// A lower limit gives back as well.
+	if err := a.EnsureNamespace(ctx, "second", Limits{MaxBytes: 10 << 20}); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.EnsureNamespace(ctx, "first", lim); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.DeleteNamespace(ctx, "never-there"); err != nil {
+		t.Error(err)
+	}
+	if err := a.EnsureNamespace(ctx, "third", Limits{MaxBytes: 1}); err == nil {
+		t.Error("a namespace of one byte was made")
+	}
+}
+
 // Keys are kept from other users of the machine, and never overwritten.
 func TestKeysAreKeptSafe(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "keys")

@@ -3,9 +3,7 @@ package hub
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 
 	"github.com/nats-io/jwt/v2"
@@ -48,12 +46,15 @@ func (a *Authority) EnsureNamespace(ctx context.Context, namespace string, lim L
 		return fmt.Errorf("limits of %s: %d bytes are too few, at least %d are needed", namespace, lim.MaxBytes, minMaxBytes)
 	}
 	if a.isolation == Accounts {
-		if err := a.ensureAccount(ctx, namespace, lim); err != nil {
+		if err := a.pushAccount(ctx, namespace, accountLimits(lim), false); err != nil {
 			return err
 		}
 	}
 	s, err := a.Space(ctx, namespace)
 	if err != nil {
+		return err
+	}
+	if err := a.waitStorage(ctx, s, lim); err != nil {
 		return err
 	}
 	for _, cfg := range s.l.streams(lim) {
@@ -64,9 +65,14 @@ func (a *Authority) EnsureNamespace(ctx context.Context, namespace string, lim L
 	return s.ensureCursor(ctx)
 }
 
-// DeleteNamespace deletes everything a namespace holds. What is not there is no
-// error. The account stays, empty.
+// DeleteNamespace deletes everything a namespace holds and gives back what was
+// reserved for it. What is not there is no error.
 func (a *Authority) DeleteNamespace(ctx context.Context, namespace string) error {
+	if a.isolation == Accounts {
+		if have, err := a.lookupAccount(ctx, namespace); err != nil || have == nil {
+			return err
+		}
+	}
 	s, err := a.Space(ctx, namespace)
 	if err != nil {
 		return err
@@ -75,7 +81,7 @@ func (a *Authority) DeleteNamespace(ctx context.Context, namespace string) error
 	for _, stream := range []string{s.l.facts, s.l.cat, s.l.kv()} {
 		err := s.retry(ctx, "delete "+stream, func(ctx context.Context) error {
 			err := s.call(ctx, "STREAM.DELETE."+stream, nil, nil)
-			if isCode(err, codeStreamNotFound) {
+			if isCode(err, codeStreamNotFound) || isCode(err, codeNotEnabledForAccount) {
 				return nil
 			}
 			return err
@@ -83,6 +89,9 @@ func (a *Authority) DeleteNamespace(ctx context.Context, namespace string) error
 		if err != nil {
 			return err
 		}
+	}
+	if a.isolation == Accounts {
+		return a.pushAccount(ctx, namespace, jwt.JetStreamLimits{}, false)
 	}
 	return nil
 }
@@ -169,59 +178,5 @@ func (s *Space) ensureCursor(ctx context.Context) error {
 			return nil // a fold was faster
 		}
 		return err
-	})
-}
-
-// ensureAccount pushes the namespace's account to every server, if its limits
-// differ from what they have.
-func (a *Authority) ensureAccount(ctx context.Context, namespace string, lim Limits) error {
-	kp, err := a.o.Keys.account(namespace)
-	if err != nil {
-		return err
-	}
-	id, err := kp.PublicKey()
-	if err != nil {
-		return fmt.Errorf("account key of %s: %w", namespace, err)
-	}
-	want := jwt.NewAccountClaims(id)
-	want.Name = namespace
-	want.Limits.JetStreamLimits = jwt.JetStreamLimits{
-		MemoryStorage: jwt.NoLimit, Streams: jwt.NoLimit, Consumer: jwt.NoLimit,
-		MaxAckPending: jwt.NoLimit, MemoryMaxStreamBytes: jwt.NoLimit, DiskMaxStreamBytes: jwt.NoLimit,
-	}
-	// Every replica counts. The margin keeps this limit behind those of the
-	// streams; it is there for streams that are not ours.
-	want.Limits.DiskStorage = (lim.MaxBytes + lim.MaxBytes/8 + 16<<20) * int64(lim.Replicas)
-	return a.retry(ctx, "set up the account of "+namespace, func(ctx context.Context, nc *nats.Conn) error {
-		r, err := nc.RequestWithContext(ctx, "$SYS.REQ.ACCOUNT."+id+".CLAIMS.LOOKUP", nil)
-		if err == nil && len(r.Data) > 0 {
-			have, err := jwt.DecodeAccountClaims(string(r.Data))
-			if err == nil && reflect.DeepEqual(have.Limits, want.Limits) && have.Name == want.Name {
-				return nil
-			}
-		}
-		if err != nil && !errors.Is(err, nats.ErrNoResponders) {
-			return err
-		}
-		token, err := want.Encode(a.o.Keys.operator)
-		if err != nil {
-			return permanentError{fmt.Errorf("sign the account of %s: %w", namespace, err)}
-		}
-		r, err = nc.RequestWithContext(ctx, "$SYS.REQ.CLAIMS.UPDATE", []byte(token))
-		if err != nil {
-			return err
-		}
-		var resp struct {
-			Error *struct {
-				Description string `json:"description"`
-			} `json:"error"`
-		}
-		if err := json.Unmarshal(r.Data, &resp); err != nil {
-			return fmt.Errorf("read the hub's answer to an account: %w", err)
-		}
-		if resp.Error != nil {
-			return permanentError{errors.New(resp.Error.Description)}
-		}
-		return nil
 	})
 }

@@ -144,9 +144,10 @@ func TestConfigurationReachesItsWatcher(t *testing.T) {
 		if _, err := op.Get(ctx, "config.sync.all"); !errors.Is(err, ErrNotFound) {
 			t.Fatalf("a deleted key: %v", err)
 		}
-		if l, err := op.List(ctx, "config.>"); err != nil || len(l) != 1 {
-			t.Fatalf("List = %v, %v", l, err)
-		}
+		eventually(t, "the list holds the one key there is", func() bool {
+			l, err := op.List(ctx, "config.>")
+			return err == nil && len(l) == 1 && string(l[0].Data) == "four"
+		})
 		stop()
 		if err := <-done; !errors.Is(err, context.Canceled) {
 			t.Fatal(err)
