@@ -105,7 +105,7 @@ func (a *Authority) waitStorage(ctx context.Context, s *Space, lim Limits) error
 	told := a.isolation != Accounts
 	return s.retry(ctx, "set up the storage of "+s.namespace, func(ctx context.Context) error {
 		err := s.call(ctx, "INFO", nil, nil)
-		if !isCode(err, codeNotEnabledForAccount) {
+		if !isCode(err, codeNotEnabledForAccount) && !errors.Is(err, nats.ErrNoResponders) {
 			return err
 		}
 		if !told {
@@ -114,7 +114,8 @@ func (a *Authority) waitStorage(ctx context.Context, s *Space, lim Limits) error
 				return err
 			}
 		}
-		if time.Now().After(deadline) {
+		// A cluster reserves nothing; it is only not ready yet.
+		if lim.Replicas == 1 && time.Now().After(deadline) {
 			return fmt.Errorf("%w: the hub does not have the bytes to reserve for the namespace (%v)", ErrHubFull, err)
 		}
 		return err
