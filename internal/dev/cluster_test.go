@@ -151,7 +151,7 @@ func starts(t *testing.T, cluster *dev.Cluster) (count, pid int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(response.Body, 100))
 	if err != nil {
 		t.Fatal(err)

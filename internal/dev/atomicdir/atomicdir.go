@@ -38,7 +38,7 @@ func Write(dir string, files map[string]File) (changed bool, err error) {
 			return false, fmt.Errorf("write into %s: the path %q would leave the volume", dir, path)
 		}
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return false, fmt.Errorf("make volume: %w", err)
 	}
 	current, err := os.Readlink(filepath.Join(dir, dataLink))
@@ -50,9 +50,6 @@ func Write(dir string, files map[string]File) (changed bool, err error) {
 	}
 	version, err := os.MkdirTemp(dir, "..version_")
 	if err != nil {
-		return false, fmt.Errorf("write volume: %w", err)
-	}
-	if err := os.Chmod(version, 0o755); err != nil {
 		return false, fmt.Errorf("write volume: %w", err)
 	}
 	for path, file := range files {
@@ -75,7 +72,7 @@ func Write(dir string, files map[string]File) (changed bool, err error) {
 }
 
 func writeFile(path string, file File) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("write volume: %w", err)
 	}
 	if err := os.WriteFile(path, file.Data, 0o600); err != nil {
@@ -144,15 +141,12 @@ func sweep(dir, current string) error {
 // same tells whether the directory of a version holds exactly files.
 func same(version string, files map[string]File) bool {
 	found := 0
-	err := filepath.WalkDir(version, func(path string, entry fs.DirEntry, err error) error {
+	tree := os.DirFS(version)
+	err := fs.WalkDir(tree, ".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
-		relative, err := filepath.Rel(version, path)
-		if err != nil {
-			return err
-		}
-		want, ok := files[filepath.ToSlash(relative)]
+		want, ok := files[path]
 		if !ok {
 			return fs.ErrNotExist
 		}
@@ -160,7 +154,7 @@ func same(version string, files map[string]File) bool {
 		if err != nil || info.Mode().Perm() != want.Mode.Perm() {
 			return errors.Join(err, fs.ErrInvalid)
 		}
-		got, err := os.ReadFile(path)
+		got, err := fs.ReadFile(tree, path)
 		if err != nil || !bytes.Equal(got, want.Data) {
 			return errors.Join(err, fs.ErrInvalid)
 		}

@@ -168,7 +168,7 @@ func (c *ControlPlane) start(ctx context.Context, name string, args []string) er
 	if err != nil {
 		return fmt.Errorf("make a log for %s: %w", name, err)
 	}
-	defer output.Close()
+	defer func() { _ = output.Close() }()
 	started, err := process.Start(process.Command{Path: path, Args: args, Dir: c.options.DataDir, Output: output})
 	if err != nil {
 		return err

@@ -272,7 +272,7 @@ func call(ctx context.Context, method, address, path string) (status int, body s
 	if err != nil {
 		return 0, "", err
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	data, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
 	return response.StatusCode, strings.TrimSpace(string(data)), err
 }

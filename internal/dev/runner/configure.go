@@ -97,7 +97,7 @@ func (c *container) resolve() (process.Command, *waitReason) {
 	if err != nil {
 		return configError(err)
 	}
-	translator := c.translator(view, mounts)
+	translator := c.translator(mounts)
 	lookup := podspec.Lookup(variables)
 	arguments := func(texts []string) []string {
 		var out []string
@@ -140,10 +140,8 @@ func (c *container) isLocal(base []podspec.Variable, variable podspec.Variable) 
 	return slices.Contains(base, variable)
 }
 
-func (c *container) translator(view podView, mounts map[string]string) *podspec.Translator {
-	return podspec.NewTranslator(c.spec, c.pod.address, mounts, func(host string) (string, bool) {
-		return c.pod.runner.resolveHost(host)
-	})
+func (c *container) translator(mounts map[string]string) *podspec.Translator {
+	return podspec.NewTranslator(c.spec, c.pod.address, mounts, c.pod.runner.resolveHost)
 }
 
 // baseEnvironment is what every process gets before the container's own

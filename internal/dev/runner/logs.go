@@ -111,7 +111,7 @@ func (s *logServer) serve(response http.ResponseWriter, request *http.Request) {
 		http.Error(response, fmt.Sprintf("container %q of pod %q has no such log", name, pod.Name), http.StatusNotFound)
 		return
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	if lines, err := strconv.Atoi(query.Get("tailLines")); err == nil {
 		if err := seekLines(file, lines); err != nil {
 			http.Error(response, err.Error(), http.StatusInternalServerError)

@@ -48,7 +48,7 @@ func (w *podWorker) mountOne(ctx context.Context, pod *corev1.Pod, volume *corev
 		_, err = atomicdir.Write(path, files)
 		return path, err
 	case volume.EmptyDir != nil:
-		return path, os.MkdirAll(path, 0o777)
+		return path, os.MkdirAll(path, 0o700)
 	case volume.HostPath != nil:
 		return volume.HostPath.Path, nil
 	case volume.PersistentVolumeClaim != nil:
@@ -141,7 +141,7 @@ func (v podView) mounts(spec *corev1.Container) (map[string]string, error) {
 			local = filepath.Join(local, mount.SubPath)
 			for i := range v.pod.Spec.Volumes {
 				if volume := &v.pod.Spec.Volumes[i]; volume.Name == mount.Name && !podspec.HasFiles(volume) {
-					if err := os.MkdirAll(local, 0o755); err != nil {
+					if err := os.MkdirAll(local, 0o700); err != nil {
 						return nil, fmt.Errorf("make subPath of volume %q: %w", mount.Name, err)
 					}
 				}

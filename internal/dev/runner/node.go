@@ -107,7 +107,7 @@ func totalMemory() int64 {
 	if err != nil {
 		return fallback
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	lines := bufio.NewScanner(file)
 	for lines.Scan() {
 		var kibibytes int64

@@ -151,7 +151,7 @@ func (w *podWorker) prepare(ctx context.Context, pod *corev1.Pod) error {
 		}
 		w.address = address
 		for _, dir := range []string{w.home(), w.temp(), w.runner.podLogs(pod)} {
-			if err := os.MkdirAll(dir, 0o755); err != nil {
+			if err := os.MkdirAll(dir, 0o700); err != nil {
 				return fmt.Errorf("make the pod's directories: %w", err)
 			}
 		}

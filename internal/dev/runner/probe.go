@@ -170,7 +170,7 @@ func (c *container) httpGet(ctx context.Context, get *corev1.HTTPGetAction) erro
 	if err != nil {
 		return err
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	body, _ := io.ReadAll(io.LimitReader(response.Body, maxProbeOutput))
 	if response.StatusCode < http.StatusOK || response.StatusCode >= http.StatusBadRequest {
 		return fmt.Errorf("HTTP probe failed with statuscode: %d: %s", response.StatusCode, bytes.TrimSpace(body))
@@ -206,17 +206,15 @@ func (c *container) exec(ctx context.Context, action *corev1.ExecAction) error {
 	if err != nil {
 		return err
 	}
-	translator := c.translator(view, mounts)
+	translator := c.translator(mounts)
 	image := c.pod.runner.options.Images[c.spec.Image]
-	switch program := action.Command[0]; {
-	case program == image.Entrypoint:
-		command.Path = image.Executable
-	default:
-		local, inVolume := translator.Path(program)
-		if !inVolume {
-			return fmt.Errorf("exec %s: no such file or directory", program)
-		}
+	program := action.Command[0]
+	if local, inVolume := translator.Path(program); inVolume {
 		command.Path = local
+	} else if program == image.Entrypoint {
+		command.Path = image.Executable
+	} else {
+		return fmt.Errorf("exec %s: no such file or directory", program)
 	}
 	command.Args = nil
 	for _, text := range action.Command[1:] {
@@ -226,8 +224,8 @@ func (c *container) exec(ctx context.Context, action *corev1.ExecAction) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(output.Name())
-	defer output.Close()
+	defer func() { _ = os.Remove(output.Name()) }()
+	defer func() { _ = output.Close() }()
 	command.Output = output
 	running, err := process.Start(command)
 	if err != nil {

@@ -22,6 +22,7 @@ func program() int {
 	listen := flag.String("listen", "", "address to listen on; empty exits at once")
 	file := flag.String("file", "", "file that /file shows")
 	code := flag.Int("exit", 0, "exit code without -listen")
+	stubborn := flag.Bool("stubborn", false, "do not heed SIGTERM")
 	flag.Parse()
 	fmt.Println("hello from", os.Getenv("HOSTNAME"))
 	if *listen == "" {
@@ -29,6 +30,9 @@ func program() int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
+	if *stubborn {
+		ctx = context.WithoutCancel(ctx)
+	}
 	var broken, unready atomic.Bool
 	answer := func(healthy bool) func(http.ResponseWriter, *http.Request) {
 		return func(w http.ResponseWriter, _ *http.Request) {

@@ -131,7 +131,7 @@ func (p *proxy) closeForward(key forward) {
 // forward joins a client's connection with one to a ready pod. Without one the
 // client's connection is reset, as a Service without endpoints refuses.
 func (p *proxy) forward(ctx context.Context, key forward, through *forwarder, client net.Conn) {
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	targets := p.targets(key)
 	if len(targets) == 0 {
 		if tcp, ok := client.(*net.TCPConn); ok {
@@ -145,7 +145,7 @@ func (p *proxy) forward(ctx context.Context, key forward, through *forwarder, cl
 	if err != nil {
 		return
 	}
-	defer server.Close()
+	defer func() { _ = server.Close() }()
 	stop := context.AfterFunc(ctx, func() {
 		_ = client.Close()
 		_ = server.Close()
@@ -183,7 +183,8 @@ func (p *proxy) targets(key forward) []string {
 	}
 	var addresses []string
 	for _, pod := range pods {
-		if pod.Status.PodIP == "" || !(isReady(pod) || service.Spec.PublishNotReadyAddresses) {
+		serves := isReady(pod) || service.Spec.PublishNotReadyAddresses
+		if pod.Status.PodIP == "" || !serves {
 			continue
 		}
 		if port := podPort(pod, targetPort); port != "" {

@@ -229,6 +229,35 @@ func TestWhatKeepsAContainerFromStartingIsShown(t *testing.T) {
 	}
 }
 
+// A program that does not heed SIGTERM is killed when its grace period is over,
+// and at once when the deletion is forced.
+func TestStubbornProgramIsKilled(t *testing.T) {
+	t.Parallel()
+	client, namespace := namespace(t)
+	spec := podOf("-stubborn")
+	grace := int64(1)
+	spec.TerminationGracePeriodSeconds = &grace
+	createPod(t, client, namespace, "graced", spec)
+	hour, now := int64(3600), int64(0)
+	spec = podOf("-stubborn")
+	spec.TerminationGracePeriodSeconds = &hour
+	createPod(t, client, namespace, "forced", spec)
+	for name, options := range map[string]metav1.DeleteOptions{"graced": {}, "forced": {GracePeriodSeconds: &now}} {
+		pod := readyPod(t, client, namespace, name)
+		if err := client.CoreV1().Pods(namespace).Delete(t.Context(), name, options); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the program to be gone", func(ctx context.Context) (bool, string) {
+			_, _, err := call(ctx, http.MethodGet, pod.Status.PodIP+":8080", "/healthz")
+			return err != nil, "it still answers"
+		})
+	}
+	eventually(t, "both pods to be gone", func(ctx context.Context) (bool, string) {
+		pods, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
+		return err == nil && len(pods.Items) == 0, fmt.Sprint(err)
+	})
+}
+
 // The namespace's deletion ends although pods run in it.
 func TestNamespaceDeletionEnds(t *testing.T) {
 	t.Parallel()
