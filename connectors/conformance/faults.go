@@ -23,6 +23,12 @@ func (s *suite) faultCases() []testCase {
 		{"AFrozenShopLeavesWritesUnknownAndReadsTransient", []needs{freeze, price}, frozen},
 		{"AGatewayTimeoutLeavesAWriteUnknown", []needs{freeze, limited, price}, gatewayTimeout},
 		{"ADatabaseOutageIsTransient", []needs{{"a database to stop", s.shop.StopDatabase != nil}, price}, databaseDown},
+	}
+}
+
+// addressCases need no shop: what stands at the address is none, or another.
+func (s *suite) addressCases() []testCase {
+	return []testCase{
 		{"AShopThatIsDownIsTransient", nil, shopDown},
 		{"ACertificateThatIsNotTrustedIsTLS", nil, untrusted},
 		{"AnswersThatAreNoAnswersAreErrors", nil, hostileAnswers},

@@ -106,7 +106,7 @@ type needs struct {
 	have bool
 }
 
-// testCase is one promise of a driver.
+// testCase is one promise of a driver. Its name is the promise.
 type testCase struct {
 	name  string
 	needs []needs
