@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	fillLimit  = 3 * time.Minute
+	fillLimit  = 5 * time.Minute
 	settlement = time.Minute // for what follows a change in status and metrics
 )
 
@@ -64,6 +64,9 @@ func (w *world) tellFill(ctx context.Context, show audience) (string, error) {
 		}
 	}
 	if err := w.awaitSync(ctx, settlement, selarasv1alpha1.ConditionReady, metav1.ConditionTrue); err != nil {
+		return "", err
+	}
+	if w.filled, err = w.propagation(ctx); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("%d SKUs on both shops %s after kubectl apply", len(source), seconds(max(took[w.marketplace], took[w.outlet]))), nil

@@ -13,7 +13,7 @@ const (
 	killAt        = streamChanges / 3
 	// comeBack includes the lease of the killed process, which its successor
 	// waits for.
-	comeBack = time.Minute
+	comeBack = 2 * time.Minute
 )
 
 // tellKill changes prices in a stream, kills the marketplace's connector in

@@ -70,10 +70,13 @@ func (w *world) lagLine(ctx context.Context, s *shop) (line string, err error) {
 			n, _ := catalog.gauge(metrics.SyncItems.Name, with("state", state))
 			rest += n
 		}
-		h := connector.histogram(metrics.SyncPropagation.Name, labels)
-		line = fmt.Sprintf("%s %g (target %g) · %s{in_sync} %g · %s p50 %s, p90 %s (%.0f since its start)",
+		h, since := connector.histogram(metrics.SyncPropagation.Name, labels), "it was killed"
+		if filled := w.filled[s]; h.count >= filled.count {
+			h, since = h.since(filled), "the fill"
+		}
+		line = fmt.Sprintf("%s %g s (target %g s), %s{in_sync} %g, %s p50 %s, p90 %s (%.0f since %s)",
 			metrics.SyncLag.Name, lag, target, metrics.SyncItems.Name, inSync,
-			metrics.SyncPropagation.Name, seconds(h.quantile(0.5)), seconds(h.quantile(0.9)), h.count)
+			metrics.SyncPropagation.Name, seconds(h.quantile(0.5)), seconds(h.quantile(0.9)), h.count, since)
 		return known && lag == 0 && inSync > 0 && rest == 0, line, pause(ctx, 200*time.Millisecond)
 	})
 	return line, err

@@ -35,6 +35,9 @@ type world struct {
 
 	webshop, marketplace, outlet *shop
 
+	// filled is how long the initial fill took to propagate, item by item.
+	filled map[*shop]histogram
+
 	tasks     sync.WaitGroup
 	stopTasks context.CancelFunc
 }
