@@ -21,6 +21,17 @@ import (
 	"selaras.dev/selaras/internal/dev/process"
 )
 
+// The kinds of probes, as events name them.
+const (
+	startup   = "Startup"
+	readiness = "Readiness"
+	liveness  = "Liveness"
+)
+
+// earlyProbe is the interval of startup and readiness probes until the first
+// success.
+const earlyProbe = 250 * time.Millisecond
+
 // maxProbeOutput is how much of an answer or of a command's output is read.
 const maxProbeOutput = 10 << 10
 
@@ -39,7 +50,7 @@ func (c *container) probeAll(ctx context.Context, fail context.CancelCauseFunc) 
 	var probes sync.WaitGroup
 	if probe := c.spec.ReadinessProbe; probe != nil {
 		probes.Go(func() {
-			c.probe(ctx, "Readiness", probe, func(ok bool) bool {
+			c.probe(ctx, readiness, probe, func(ok bool) bool {
 				c.update(func(status *corev1.ContainerStatus) { status.Ready = ok })
 				return true
 			})
@@ -47,7 +58,7 @@ func (c *container) probeAll(ctx context.Context, fail context.CancelCauseFunc) 
 	}
 	if probe := c.spec.LivenessProbe; probe != nil {
 		probes.Go(func() {
-			c.probe(ctx, "Liveness", probe, func(ok bool) bool {
+			c.probe(ctx, liveness, probe, func(ok bool) bool {
 				if !ok {
 					fail(fmt.Errorf("Container %s failed liveness probe, will be restarted", c.spec.Name)) //nolint:staticcheck // a kubelet's words
 				}
@@ -61,7 +72,7 @@ func (c *container) probeAll(ctx context.Context, fail context.CancelCauseFunc) 
 // awaitStartup returns true once the startup probe succeeded.
 func (c *container) awaitStartup(ctx context.Context, probe *corev1.Probe, fail context.CancelCauseFunc) bool {
 	started := false
-	c.probe(ctx, "Startup", probe, func(ok bool) bool {
+	c.probe(ctx, startup, probe, func(ok bool) bool {
 		started = ok
 		if !ok {
 			fail(fmt.Errorf("Container %s failed startup probe, will be restarted", c.spec.Name)) //nolint:staticcheck // a kubelet's words
@@ -72,34 +83,38 @@ func (c *container) awaitStartup(ctx context.Context, probe *corev1.Probe, fail 
 }
 
 // probe checks every period and calls decided whenever the thresholds are met;
-// it ends with ctx or when decided returns false.
+// it ends with ctx or when decided returns false. Until the first success a
+// startup or readiness probe looks more often than its period, for whoever
+// waits in front of it; failures count once a period all the same.
 func (c *container) probe(ctx context.Context, kind string, probe *corev1.Probe, decided func(ok bool) (more bool)) {
 	if !sleep(ctx, seconds(probe.InitialDelaySeconds)) {
 		return
 	}
+	period := max(seconds(probe.PeriodSeconds), time.Second)
+	interval := period
+	if kind != liveness {
+		interval = min(period, earlyProbe)
+	}
 	successes, failures := int32(0), int32(0)
+	var counted time.Time // when a failure was last counted
 	for {
 		err := c.check(ctx, probe)
-		if ctx.Err() != nil {
-			return
-		}
-		if err == nil {
-			successes, failures = successes+1, 0
-		} else {
-			successes, failures = 0, failures+1
-			c.event(corev1.EventTypeWarning, "Unhealthy", fmt.Sprintf("%s probe failed: %v", kind, err))
-		}
 		switch {
-		case successes >= max(probe.SuccessThreshold, 1):
-			if !decided(true) {
+		case ctx.Err() != nil:
+			return
+		case err == nil:
+			successes, failures, interval = successes+1, 0, period
+			if successes >= max(probe.SuccessThreshold, 1) && !decided(true) {
 				return
 			}
-		case failures >= max(probe.FailureThreshold, 1):
-			if !decided(false) {
+		case interval == period || time.Since(counted) >= period:
+			successes, failures, counted = 0, failures+1, time.Now()
+			c.event(corev1.EventTypeWarning, "Unhealthy", fmt.Sprintf("%s probe failed: %v", kind, err))
+			if failures >= max(probe.FailureThreshold, 1) && !decided(false) {
 				return
 			}
 		}
-		if !sleep(ctx, max(seconds(probe.PeriodSeconds), time.Second)) {
+		if !sleep(ctx, interval) {
 			return
 		}
 	}
