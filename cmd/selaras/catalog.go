@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"log/slog"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"selaras.dev/selaras/workers/catalog"
 )
@@ -25,10 +27,23 @@ func catalogCommand() *cobra.Command {
 				return err
 			}
 			defer space.Close()
-			return catalog.Run(ctx, catalog.Options{
-				Space: space, Namespace: flags.namespace, Holder: holder(), DataDir: flags.dataDir,
-				Health: health, Registry: newRegistry(), Logger: slog.Default(),
+			registry := newRegistry()
+			group, ctx := errgroup.WithContext(ctx)
+			group.Go(func() error {
+				return serveHealth(ctx, health, registry, func() error {
+					if !space.Connected() {
+						return errors.New("the hub is not connected")
+					}
+					return nil
+				})
 			})
+			group.Go(func() error {
+				return catalog.Run(ctx, catalog.Options{
+					Space: space, Namespace: flags.namespace, Holder: holder(), DataDir: flags.dataDir,
+					Registry: registry, Logger: slog.Default(),
+				})
+			})
+			return group.Wait()
 		},
 	}
 	flags.register(command)
