@@ -83,18 +83,6 @@ func (x *Index) thin() {
 	x.marks = append(kept, x.marks[half/2*2:]...)
 }
 
-// Forget drops what lies at or below a watermark that every channel reached.
-func (x *Index) Forget(watermark uint64) {
-	n, _ := slices.BinarySearchFunc(x.marks, watermark, func(m Mark, w uint64) int {
-		if m.Last <= w {
-			return -1
-		}
-		return 1
-	})
-	// The newest mark stays: it tells that nothing is pending.
-	x.marks = slices.Delete(x.marks, 0, min(n, max(0, len(x.marks)-1)))
-}
-
 // OldestPending returns the second in which the first item change after the
 // watermark was stored, and false when there is none.
 func (x *Index) OldestPending(watermark uint64) (time.Time, bool) {

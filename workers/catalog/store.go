@@ -22,9 +22,9 @@ import (
 //	~meta                     meta
 //	~mark.<source>.<second>   catalog.Mark: the item changes of a second
 //
-// It is written without waiting for the disk: whatever is missing after a
-// crash is read from the hub again, because position and records are written
-// in one batch and batches are lost from the end only.
+// It has no write-ahead log of its own: whatever is missing after a crash is
+// read from the hub again, because position and records are written in one
+// batch and batches are lost from the end only. The disk is left to the hub.
 type store struct {
 	db *pebble.DB
 }
@@ -66,7 +66,7 @@ var removedMark = []byte(`"removed":true`)
 
 func openStore(dir string, fs vfs.FS, log *slog.Logger) (*store, error) {
 	options := &pebble.Options{
-		FS: fs, FormatMajorVersion: pebble.FormatNewest,
+		FS: fs, FormatMajorVersion: pebble.FormatNewest, DisableWAL: true,
 		CacheSize: 16 << 20, MemTableSize: 8 << 20, MaxOpenFiles: 200,
 		Logger: pebbleLog{log},
 	}
@@ -83,7 +83,7 @@ func openStore(dir string, fs vfs.FS, log *slog.Logger) (*store, error) {
 }
 
 func (s *store) close() error {
-	if err := s.db.Close(); err != nil {
+	if err := errors.Join(s.db.Flush(), s.db.Close()); err != nil {
 		return fmt.Errorf("close the catalog worker's store: %w", err)
 	}
 	return nil
@@ -153,7 +153,8 @@ func putMark(batch *pebble.Batch, source string, mark catalog.Mark) error {
 	return batch.Set(markKey(source, mark.Second), binary.BigEndian.AppendUint64(nil, mark.Last), nil)
 }
 
-// commit writes a batch without waiting for the disk.
+// commit writes a batch; it reaches the disk when memory is full or the store
+// is closed.
 func (s *store) commit(batch *pebble.Batch) error {
 	if err := batch.Commit(pebble.NoSync); err != nil {
 		return fmt.Errorf("write to the catalog worker's store: %w", err)
