@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"flag"
 	"fmt"
 	"strconv"
 	"strings"
@@ -140,11 +141,23 @@ func checkTally(ctx context.Context, worker *Space, end uint64) error {
 	return nil
 }
 
+// fewer bounds the cases of a property whose every case sets up a namespace.
+func fewer(t *testing.T, n int) {
+	t.Helper()
+	f := flag.Lookup("rapid.checks")
+	before := f.Value.String()
+	if err := f.Value.Set(strconv.Itoa(n)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Value.Set(before) }) // it was valid before
+}
+
 // The fold is exactly once: wherever owners die, also with a batch on its way,
 // the state in the end is that of the log.
 func TestFoldIsExactlyOnceWhereverItCrashes(t *testing.T) {
 	e := startHub(t)
 	outer := testContext(t)
+	fewer(t, 40)
 	rapid.Check(t, func(t *rapid.T) {
 		ctx := outer
 		ns := fresh()
