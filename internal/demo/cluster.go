@@ -185,6 +185,21 @@ func restarts(pod *corev1.Pod) (count int32, ready bool) {
 	return pod.Status.ContainerStatuses[0].RestartCount, pod.Status.ContainerStatuses[0].Ready
 }
 
+// awaitConnector waits until a shop's connector is ready after at least so many
+// restarts, and returns how many it had.
+func (w *world) awaitConnector(ctx context.Context, limit time.Duration, s *shop, least int32) (count int32, err error) {
+	err = until(ctx, limit, "the connector of "+s.name+" is ready", func(ctx context.Context) (bool, string, error) {
+		pod, err := w.connectorPod(ctx, s)
+		if err != nil {
+			return false, "", err
+		}
+		var ready bool
+		count, ready = restarts(pod)
+		return ready && count >= least, fmt.Sprintf("%d restarts, ready: %t", count, ready), nil
+	})
+	return count, err
+}
+
 // checkKubeconfig proves that what the demo prints works.
 func checkKubeconfig(path string) error {
 	_, err := clientcmd.BuildConfigFromFlags("", path)

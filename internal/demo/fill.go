@@ -27,7 +27,6 @@ func (w *world) tellFill(ctx context.Context, show audience) (string, error) {
 		return "", err
 	}
 	show.measure("applied: 3 Channels, 3 Secrets, 1 CatalogSync (the outlet: price × 0.8, five units held back)")
-	w.background(w.deliverWebhooks, func(ctx context.Context) { w.board.draw(ctx, show) })
 
 	right := map[*shop]int{}
 	took := map[*shop]time.Duration{}
@@ -54,11 +53,13 @@ func (w *world) tellFill(ctx context.Context, show audience) (string, error) {
 	for _, s := range w.targets() {
 		show.measure("%-12s %d of %d SKUs right (names, prices, stock), read back from its own API, after %s", s.name, right[s], len(source), seconds(took[s]))
 	}
-	show.progress("the status follows")
-	if err := w.awaitSync(ctx, settlement, selarasv1alpha1.ConditionInSync, metav1.ConditionTrue); err != nil {
+	if err := w.settled(ctx, show); err != nil {
 		return "", err
 	}
 	for _, s := range w.shops() {
+		if _, err := w.awaitConnector(ctx, settlement, s, 0); err != nil {
+			return "", err
+		}
 		if _, err := w.awaitChannel(ctx, settlement, s, selarasv1alpha1.ConditionReady, metav1.ConditionTrue); err != nil {
 			return "", err
 		}
@@ -66,10 +67,16 @@ func (w *world) tellFill(ctx context.Context, show audience) (string, error) {
 	if err := w.awaitSync(ctx, settlement, selarasv1alpha1.ConditionReady, metav1.ConditionTrue); err != nil {
 		return "", err
 	}
-	if w.filled, err = w.propagation(ctx); err != nil {
+	if w.baseline, err = w.propagation(ctx); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("%d SKUs on both shops %s after kubectl apply", len(source), seconds(max(took[w.marketplace], took[w.outlet]))), nil
+}
+
+// settled waits until the status says that nothing is pending.
+func (w *world) settled(ctx context.Context, show audience) error {
+	show.progress("the status follows")
+	return w.awaitSync(ctx, settlement, selarasv1alpha1.ConditionInSync, metav1.ConditionTrue)
 }
 
 // pause spares the shops a hot loop.

@@ -69,14 +69,22 @@ func (w *world) tellKill(ctx context.Context, show audience) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	back, err := w.cameBack(ctx, count)
+	back, err := w.awaitConnector(ctx, comeBack, w.marketplace, count+1)
 	if err != nil {
 		return "", err
 	}
-	show.measure("%-12s the process came back by itself: %d restart(s) of the container, the pod is the same", w.marketplace.name, back-count)
+	show.measure("%-12s came back by itself (%d restart), and first waited until the lease of the killed process was over for certain", w.marketplace.name, back-count)
 	show.measure("%-12s %d of %d SKUs right %s after the kill, %s after the last change", w.marketplace.name, len(skus), len(skus),
 		seconds(streamed.Add(took[w.marketplace]).Sub(killed)), seconds(took[w.marketplace]))
 	show.measure("%-12s not disturbed: %d of %d SKUs right %s after the last change", w.outlet.name, len(skus), len(skus), seconds(took[w.outlet]))
+	if err := w.settled(ctx, show); err != nil {
+		return "", err
+	}
+	after, err := w.propagation(ctx)
+	if err != nil {
+		return "", err
+	}
+	w.baseline[w.marketplace] = after[w.marketplace]
 	return fmt.Sprintf("%d changes of %d SKUs, none lost", streamChanges, len(skus)), nil
 }
 
@@ -96,19 +104,4 @@ func (w *world) allPrices(ctx context.Context, s *shop, prices map[string]int64)
 		}
 	}
 	return right == len(prices), fmt.Sprintf("%d of %d right%s", right, len(prices), wrong), nil
-}
-
-// cameBack waits until the killed container runs and is ready, and returns its
-// restarts.
-func (w *world) cameBack(ctx context.Context, before int32) (count int32, err error) {
-	err = until(ctx, comeBack, "the marketplace's connector is ready again", func(ctx context.Context) (bool, string, error) {
-		pod, err := w.connectorPod(ctx, w.marketplace)
-		if err != nil {
-			return false, "", err
-		}
-		var ready bool
-		count, ready = restarts(pod)
-		return ready && count > before, fmt.Sprintf("%d restarts, ready: %t", count, ready), nil
-	})
-	return count, err
 }

@@ -48,6 +48,9 @@ func (w *world) tellOrder(ctx context.Context, show audience) (string, error) {
 	if err := w.cancelled(ctx, show, order, sku, before); err != nil {
 		return "", err
 	}
+	if err := w.settled(ctx, show); err != nil {
+		return "", err
+	}
 	return fmt.Sprintf("the other shops offered %d less within %s", soldUnits, seconds(max(took[w.webshop], took[w.outlet]))), nil
 }
 

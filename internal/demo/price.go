@@ -59,6 +59,9 @@ func (w *world) tellPrice(ctx context.Context, show audience) (string, error) {
 		show.measure("%-12s %s: %s on average from the hub's commit to the read-back (%.0f confirmations)",
 			s.name, metrics.SyncPropagation.Name, seconds(during.mean()), during.count)
 	}
+	if err := w.settled(ctx, show); err != nil {
+		return "", err
+	}
 	return fmt.Sprintf("every change was on both shops within %s", seconds(slowest)), nil
 }
 

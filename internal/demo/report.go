@@ -5,17 +5,13 @@ import (
 	"fmt"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	selarasv1alpha1 "selaras.dev/selaras/api/v1alpha1"
 	"selaras.dev/selaras/internal/metrics"
 )
 
 // tellMetrics waits until nothing is pending, compares every listing once more,
 // and reads the lag where Prometheus would.
 func (w *world) tellMetrics(ctx context.Context, show audience) (string, error) {
-	show.progress("waiting until nothing is pending")
-	if err := w.awaitSync(ctx, settlement, selarasv1alpha1.ConditionInSync, metav1.ConditionTrue); err != nil {
+	if err := w.settled(ctx, show); err != nil {
 		return "", err
 	}
 	source, err := w.webshop.catalog(ctx)
@@ -70,13 +66,10 @@ func (w *world) lagLine(ctx context.Context, s *shop) (line string, err error) {
 			n, _ := catalog.gauge(metrics.SyncItems.Name, with("state", state))
 			rest += n
 		}
-		h, since := connector.histogram(metrics.SyncPropagation.Name, labels), "it was killed"
-		if filled := w.filled[s]; h.count >= filled.count {
-			h, since = h.since(filled), "the fill"
-		}
-		line = fmt.Sprintf("%s %g s (target %g s), %s{in_sync} %g, %s p50 %s, p90 %s (%.0f since %s)",
+		h := connector.histogram(metrics.SyncPropagation.Name, labels).since(w.baseline[s])
+		line = fmt.Sprintf("%s %g s (target %g s), %s{in_sync} %g, %s p50 %s, p90 %s (%.0f changes)",
 			metrics.SyncLag.Name, lag, target, metrics.SyncItems.Name, inSync,
-			metrics.SyncPropagation.Name, seconds(h.quantile(0.5)), seconds(h.quantile(0.9)), h.count, since)
+			metrics.SyncPropagation.Name, seconds(h.quantile(0.5)), seconds(h.quantile(0.9)), h.count)
 		return known && lag == 0 && inSync > 0 && rest == 0, line, pause(ctx, 200*time.Millisecond)
 	})
 	return line, err

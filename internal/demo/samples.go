@@ -3,7 +3,6 @@ package demo
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -101,11 +100,6 @@ func (w *world) shop(name string) (*shop, error) {
 
 // credentials are the content of the shop's Secret.
 func (s *shop) credentials() map[string]string {
-	if s.webhookSecret == "" {
-		secret := make([]byte, 24)
-		_, _ = rand.Read(secret) // never fails
-		s.webhookSecret = "whsec_" + base64.StdEncoding.EncodeToString(secret)
-	}
 	return map[string]string{
 		keyUsername: s.Username(), keyPassword: s.Password(), keyWebhookSecret: s.webhookSecret,
 	}

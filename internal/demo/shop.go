@@ -2,6 +2,8 @@ package demo
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"sync"
@@ -22,6 +24,13 @@ type shop struct {
 	shows func(shown) shown
 	// webhookSecret signs the shop's webhooks in this run.
 	webhookSecret string
+}
+
+// newShop names a shop that is to be started.
+func newShop(name string, shows func(shown) shown) *shop {
+	key := make([]byte, 24)
+	_, _ = rand.Read(key) // never fails
+	return &shop{name: name, shows: shows, webhookSecret: "whsec_" + base64.StdEncoding.EncodeToString(key)}
 }
 
 // shown is what shoppers see of a SKU.

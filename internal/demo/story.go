@@ -18,14 +18,14 @@ type step struct {
 
 var steps = []step{
 	{
-		name: "cluster", title: "A Kubernetes API, the operator and the hub on this machine",
-		why:  "etcd, kube-apiserver and kube-controller-manager are the real ones; pods run as local processes",
-		tell: (*world).tellCluster,
-	},
-	{
 		name: "shops", title: "Three real Vendure shops",
 		why:  "the webshop has Vendure's sample catalogue; the marketplace and the outlet are empty",
 		tell: (*world).tellShops,
+	},
+	{
+		name: "cluster", title: "A Kubernetes API, the operator and the hub on this machine",
+		why:  "etcd, kube-apiserver and kube-controller-manager are the real ones; pods run as local processes",
+		tell: (*world).tellCluster,
 	},
 	{
 		name: "fill", title: "Initial fill: one catalog on three shops",
@@ -120,6 +120,7 @@ func (w *world) tellCluster(ctx context.Context, show audience) (string, error) 
 	if w.board, err = newBoard(w.cluster.Config()); err != nil {
 		return "", err
 	}
+	w.background(w.deliverWebhooks, func(ctx context.Context) { w.board.draw(ctx, show) })
 	show.measure("export KUBECONFIG=%s", w.cluster.Kubeconfig())
 	return "the API answers, the operator and the hub are ready", nil
 }

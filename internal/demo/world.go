@@ -35,8 +35,9 @@ type world struct {
 
 	webshop, marketplace, outlet *shop
 
-	// filled is how long the initial fill took to propagate, item by item.
-	filled map[*shop]histogram
+	// baseline is what the connectors had measured when the initial fill, or
+	// the work after a kill, was done.
+	baseline map[*shop]histogram
 
 	tasks     sync.WaitGroup
 	stopTasks context.CancelFunc
@@ -106,9 +107,9 @@ func (w *world) startCluster(ctx context.Context, show audience) error {
 func (w *world) startShops(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
-	w.webshop = &shop{name: "webshop", shows: asIs}
-	w.marketplace = &shop{name: "marketplace", shows: asIs}
-	w.outlet = &shop{name: "outlet", shows: outletRules}
+	w.webshop = newShop("webshop", asIs)
+	w.marketplace = newShop("marketplace", asIs)
+	w.outlet = newShop("outlet", outletRules)
 	catalogues := map[*shop]shops.Catalogue{w.webshop: shops.Full, w.marketplace: shops.Empty, w.outlet: shops.Empty}
 	group, ctx := errgroup.WithContext(ctx)
 	for _, s := range w.shops() {
