@@ -18,6 +18,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
+	ctrl "sigs.k8s.io/controller-runtime"
+
 	"selaras.dev/selaras/internal/hub"
 	core "selaras.dev/selaras/internal/shops"
 	"selaras.dev/selaras/internal/workload"
@@ -36,6 +39,7 @@ func TestMain(m *testing.M) {
 }
 
 func build(m *testing.M) (code int, err error) {
+	ctrl.SetLogger(logr.Discard())
 	dir, err := os.MkdirTemp("", "selaras-loop-")
 	if err != nil {
 		return 1, err

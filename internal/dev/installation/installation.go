@@ -35,6 +35,9 @@ type Options struct {
 	Binaries string
 	// DataDir keeps everything; made when absent.
 	DataDir string
+	// Executable is the program that Image stands for; by default the one that
+	// runs.
+	Executable string
 	// Logger may be nil.
 	Logger *slog.Logger
 }
@@ -61,9 +64,12 @@ func Start(ctx context.Context, options Options) (*dev.Cluster, error) {
 	if err := CheckBinaries(options.Binaries); err != nil {
 		return nil, err
 	}
-	executable, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("find the running program: %w", err)
+	executable := options.Executable
+	if executable == "" {
+		var err error
+		if executable, err = os.Executable(); err != nil {
+			return nil, fmt.Errorf("find the running program: %w", err)
+		}
 	}
 	manifests, err := config.Default()
 	if err != nil {
