@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"selaras.dev/selaras/internal/metrics"
@@ -30,23 +31,24 @@ func (w *world) tellMetrics(ctx context.Context, show audience) (string, error) 
 		show.measure("%-12s %d of %d SKUs right, read once more from its own API", s.name, right, len(source))
 	}
 	for _, s := range w.targets() {
-		line, err := w.lagLine(ctx, s)
+		quoted, err := w.quoteMetrics(ctx, s)
 		if err != nil {
 			return "", err
 		}
-		show.measure("%-12s %s", s.name, line)
+		for _, line := range quoted {
+			show.measure("%-12s %s", s.name, line)
+		}
 	}
 	return "the lag is 0, nothing is pending, failed or drifted", nil
 }
 
-// lagLine waits until the metrics say that the shop is in sync, and quotes them.
-func (w *world) lagLine(ctx context.Context, s *shop) (line string, err error) {
+// quoteMetrics waits until the metrics say that the shop is in sync, and quotes
+// them.
+func (w *world) quoteMetrics(ctx context.Context, s *shop) (quoted []string, err error) {
 	labels := map[string]string{"namespace": namespace, "catalogsync": syncName, "channel": s.name}
 	with := func(name, value string) map[string]string {
-		out := map[string]string{name: value}
-		for k, v := range labels {
-			out[k] = v
-		}
+		out := maps.Clone(labels)
+		out[name] = value
 		return out
 	}
 	err = until(ctx, settlement, "the metrics of "+s.name+" say that it is in sync", func(ctx context.Context) (bool, string, error) {
@@ -66,11 +68,13 @@ func (w *world) lagLine(ctx context.Context, s *shop) (line string, err error) {
 			n, _ := catalog.gauge(metrics.SyncItems.Name, with("state", state))
 			rest += n
 		}
-		h := connector.histogram(metrics.SyncPropagation.Name, labels).since(w.baseline[s])
-		line = fmt.Sprintf("%s %g s (target %g s), %s{in_sync} %g, %s p50 %s, p90 %s (%.0f changes)",
-			metrics.SyncLag.Name, lag, target, metrics.SyncItems.Name, inSync,
-			metrics.SyncPropagation.Name, seconds(h.quantile(0.5)), seconds(h.quantile(0.9)), h.count)
-		return known && lag == 0 && inSync > 0 && rest == 0, line, pause(ctx, 200*time.Millisecond)
+		quoted = []string{fmt.Sprintf("%s %g s, target %g s; %s{in_sync} %g, others %g",
+			metrics.SyncLag.Name, lag, target, metrics.SyncItems.Name, inSync, rest)}
+		if h := connector.histogram(metrics.SyncPropagation.Name, labels).since(w.baseline[s]); h.count > 0 {
+			quoted = append(quoted, fmt.Sprintf("%s p50 %s, p90 %s over %.0f changes",
+				metrics.SyncPropagation.Name, seconds(h.quantile(0.5)), seconds(h.quantile(0.9)), h.count))
+		}
+		return known && lag == 0 && inSync > 0 && rest == 0, quoted[0], pause(ctx, 200*time.Millisecond)
 	})
-	return line, err
+	return quoted, err
 }
