@@ -42,8 +42,8 @@ func TestFullHubRefusesAndLosesNothing(t *testing.T) {
 		}
 		st := must2(worker.State(ctx))
 		last := st.Facts.LastSeq
-		if got := readFacts(t, ctx, worker, Position{}, int(last)); got[0].Seq != 1 || got[len(got)-1].Seq != last {
-			t.Fatalf("a full hub reads from %d to %d, want 1 to %d", got[0].Seq, got[len(got)-1].Seq, last)
+		if got := readFacts(t, ctx, worker, Position{}, int(last)); got[0].Seq != 1 || got[len(got)-1].Seq < last {
+			t.Fatalf("a full hub reads from %d to %d, want 1 to %d at least: facts of a refused call may be stored", got[0].Seq, got[len(got)-1].Seq, last)
 		}
 		// The rest of the quota still takes folds, reports and leases.
 		cur := must2(worker.ReadCursor(ctx))
