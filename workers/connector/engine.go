@@ -36,6 +36,10 @@ type engine struct {
 	// read wait for it rather than being read one by one.
 	comparing bool
 
+	// failure is why the store cannot be written any more: nothing is, from
+	// then on, and failed is closed.
+	failure error
+	failed  chan struct{}
 	// changed is closed and replaced at every change that someone may wait for.
 	changed chan struct{}
 	// meter takes what was measured.
@@ -57,7 +61,7 @@ func newEngine(s *store, log *slog.Logger, now func() time.Time, m meter) (*engi
 	return &engine{
 		log: log, now: now, store: s, meta: state, queue: newQueue(), meter: m,
 		suspect: make(map[string]int64), settles: make(map[string]struct{}),
-		changed: make(chan struct{}), routes: &routes{}, holds: func() bool { return true },
+		changed: make(chan struct{}), failed: make(chan struct{}), routes: &routes{}, holds: func() bool { return true },
 	}, nil
 }
 
@@ -117,6 +121,7 @@ const (
 	attemptNone  attempt = iota
 	attemptGood          // reset the count
 	attemptBad           // count and back off
+	attemptCall          // count, and back off a little: it may not be the SKU's fault
 	attemptSplit         // try one group at a time
 )
 
@@ -227,10 +232,16 @@ func (t *txn) commit(synced bool) error {
 			return err
 		}
 	}
-	if err := t.c.commit(synced); err != nil {
-		return err
-	}
 	e := t.e
+	if e.failure == nil {
+		e.failure = t.c.commit(synced)
+		if e.failure != nil {
+			close(e.failed)
+		}
+	}
+	if e.failure != nil {
+		return e.failure
+	}
 	if t.putMeta {
 		e.meta = t.meta
 	}
@@ -292,6 +303,9 @@ func (e *engine) place(t *txn, s *sku) error {
 	case attemptBad:
 		entry.attempts++
 		entry.backoff = t.now.Add(max(s.delay, backoff(entry.attempts)))
+	case attemptCall:
+		entry.attempts++
+		entry.backoff = t.now.Add(min(backoff(entry.attempts), maxCallBackoff))
 	case attemptSplit:
 		entry.split = true
 	case attemptNone:
@@ -352,6 +366,8 @@ func one(g groups) groups {
 	}
 	return 0
 }
+
+const maxCallBackoff = 2 * time.Second
 
 // backoff is how long a SKU waits after its n-th failed try.
 func backoff(n int) time.Duration {

@@ -247,6 +247,10 @@ func (t *txn) refused(s *sku, j *job, op operation, written groups) {
 	default:
 		r.sending = false
 		s.attempt = attemptBad
+		if j.whole {
+			// The link knows how long to leave the channel alone.
+			s.attempt = attemptCall
+		}
 	}
 	if r.suspectUntil == 0 && !r.sending {
 		r.stocks = nil

@@ -487,3 +487,8 @@ func encode(t *testing.T, value any) []byte {
 	}
 	return data
 }
+
+// sleepFor waits some milliseconds, to set a pace.
+func sleepFor(ctx context.Context, ms int) error {
+	return sleep(ctx, time.Duration(ms)*time.Millisecond)
+}

@@ -35,6 +35,7 @@ type link struct {
 	failures int
 	resume   time.Time // no call before, after failures
 	probe    time.Time // next probe while nothing else is let through
+	answered time.Time // when the last call succeeded
 }
 
 // health is what is reported of a link.
@@ -87,9 +88,9 @@ func (l *link) configure(c *workload.ChannelConfig) {
 }
 
 // keep follows configuration, credentials and certificates, and probes the
-// channel while it is not known to answer, until ctx ends.
+// channel while it is not known to answer, until ctx ends. The connection stays
+// open for calls that have begun; close ends it.
 func (l *link) keep(ctx context.Context) error {
-	defer l.close()
 	for {
 		l.reload(ctx)
 		if l.wantsProbe() {
@@ -190,6 +191,7 @@ func (l *link) swap(conn driver.Connection, client *http.Transport, with openedW
 	}
 }
 
+// close ends the connection, after the last call.
 func (l *link) close() {
 	l.swap(nil, nil, openedWith{})
 }
@@ -305,7 +307,7 @@ func (l *link) note(ctx context.Context, err error) {
 	switch {
 	case err == nil, class == driver.ClassBatchRejected, class == driver.ClassInvalid:
 		l.mu.Lock()
-		l.failures, l.resume = 0, time.Time{}
+		l.failures, l.resume, l.answered = 0, time.Time{}, l.now()
 		l.mu.Unlock()
 		l.set(func(h *health) {
 			h.connected, h.closed, h.reason, h.message = true, false, "", ""
@@ -327,6 +329,13 @@ func (l *link) note(ctx context.Context, err error) {
 	default:
 		l.failed(class, e, err)
 	}
+}
+
+// aliveWithin reports whether a call succeeded lately.
+func (l *link) aliveWithin(d time.Duration) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.answered.IsZero() && l.now().Sub(l.answered) < d
 }
 
 // failed counts a failed call and keeps the next ones back for a while.

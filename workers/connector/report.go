@@ -37,6 +37,9 @@ type reporter struct {
 	orders   time.Time
 	webhooks webhookHealth
 	delisted bool
+	// last is the report of the tenure before: its position in the orders is
+	// handed on until there is a newer one.
+	last workload.ChannelReport
 }
 
 // webhookHealth is how deliveries went lately.
@@ -118,8 +121,15 @@ func (r *reporter) report() workload.ChannelReport {
 	if r.config != nil {
 		w.Generation, w.UID = r.config.Generation, r.config.UID
 	}
+	if w.UID == "" {
+		w.UID = r.last.UID
+	}
 	if r.engine != nil {
 		r.engine.report(&w)
+		if w.OrdersCursor == "" && w.UID == r.last.UID {
+			w.OrdersCursor = r.last.OrdersCursor
+			w.AccountID = cmp.Or(w.AccountID, r.last.AccountID)
+		}
 		if r.config != nil && w.Requested != r.config.Requested {
 			w.Requested = ""
 		}

@@ -116,6 +116,7 @@ type tenure struct {
 	ctx, work context.Context
 
 	started  bool
+	last     workload.ChannelReport  // of the tenure before, empty if none
 	config   *workload.ChannelConfig // the one in use
 	delister *delister
 }
@@ -147,10 +148,13 @@ func (c *connector) work(ctx context.Context, lease *hub.Lease) error {
 
 	t := &tenure{c: c, lease: lease, store: store, engine: engine, group: group, ctx: ctx, work: work}
 	t.delister = &delister{tenure: t}
+	t.last = t.lastReport(ctx)
 	c.swap(t)
-	c.reporter.attach(engine)
+	c.reporter.attach(engine, t.last)
 	group.Go(func() error {
 		select {
+		case <-engine.failed:
+			return engine.failure
 		case <-lease.Lost():
 			c.o.Logger.Info("the lease is lost; no more writes")
 			cancel()
@@ -162,9 +166,10 @@ func (c *connector) work(ctx context.Context, lease *hub.Lease) error {
 	group.Go(func() error { return c.reporter.run(ctx) })
 	group.Go(func() error { return follow(ctx, c.o.Space, c.o.Channel, c.o.Logger, c.o.now, t.apply) })
 	err = group.Wait()
+	c.link.close()
 	c.swap(nil)
 	c.webhooks.attach(nil)
-	c.reporter.attach(nil)
+	c.reporter.attach(nil, workload.ChannelReport{})
 	return errors.Join(err, store.close())
 }
 
@@ -282,7 +287,7 @@ func (t *tenure) start(ctx context.Context, conf *configuration, p *routes) erro
 // this Channel's. Where a connector before it told how far it was with the
 // orders, it goes on from there.
 func (t *tenure) adopt(ctx context.Context, conf *configuration) error {
-	last := t.lastReport(ctx)
+	last := t.last
 	e := t.engine
 	if err := e.forget(""); err != nil {
 		return err
@@ -429,11 +434,11 @@ func (t *tenure) exchange(ctx context.Context, traits driver.Traits) error {
 	return nil
 }
 
-// attach sets the engine that is reported of.
-func (r *reporter) attach(e *engine) {
+// attach sets the engine that is reported of, and what was reported before it.
+func (r *reporter) attach(e *engine, last workload.ChannelReport) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.engine = e
+	r.engine, r.last = e, last
 }
 
 // apply notes the configuration that is applied.

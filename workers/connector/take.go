@@ -19,6 +19,8 @@ type job struct {
 
 	// outcome is what the channel said; nil while nothing was sent.
 	outcome *driver.Outcome
+	// whole says that the outcome is that of the whole call.
+	whole bool
 	// listings are what was read of it, read says that it was looked for.
 	// assumed says that the channel cannot be read by name, and its word is
 	// taken for it.

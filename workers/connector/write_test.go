@@ -267,7 +267,7 @@ func TestTransientFailuresAreOvercome(t *testing.T) {
 	t.Parallel()
 	f, s := oneTarget(t, habits())
 	s.Fault(func(_ driver.Operation, n int) shoptest.Fault {
-		if n%3 == 0 {
+		if uint32(n)*2654435761>>16%10 < 3 { // three in ten, without a rhythm
 			return shoptest.Fault{Status: http.StatusBadGateway}
 		}
 		return shoptest.Fault{}

@@ -166,15 +166,33 @@ func (w *writer) write(ctx context.Context, op operation, jobs []*job) {
 		return // back to the queue, as it was
 	}
 	class := driver.ClassOf(err)
-	if (class == driver.ClassBatchRejected || class == driver.ClassInvalid) && len(jobs) > 1 {
+	blame := class == driver.ClassBatchRejected || class == driver.ClassInvalid ||
+		class == driver.ClassTransient && tried(jobs) && w.link.aliveWithin(aliveFor)
+	if blame && len(jobs) > 1 {
 		half := len(jobs) / 2
 		w.write(ctx, op, jobs[:half])
 		w.write(ctx, op, jobs[half:])
 		return
 	}
 	for _, j := range jobs {
-		j.outcome = outcomeOfError(class, err)
+		j.outcome, j.whole = outcomeOfError(class, err), true
 	}
+}
+
+// A batch that keeps failing while the channel answers other calls may fail
+// because of an item, whatever the channel calls it.
+const (
+	wholeTries = 3
+	aliveFor   = 5 * time.Second
+)
+
+func tried(jobs []*job) bool {
+	for _, j := range jobs {
+		if j.entry.attempts >= wholeTries {
+			return true
+		}
+	}
+	return false
 }
 
 // call makes one call of the driver for an operation.
