@@ -94,7 +94,7 @@ func TestCatalogSyncIsReadyOnceEveryWorkloadRunsByIt(t *testing.T) {
 	eventually(t, func() error {
 		config, err := s.syncConfig("main")
 		if err != nil || config == nil {
-			return fmt.Errorf("no configuration yet: %v", err)
+			return fmt.Errorf("no configuration yet (error: %v)", said(err))
 		}
 		market := config.Channels["market"]
 		if market.Price == nil || market.Price.Rule != "item.price * 1.05" || market.SafetyStock != 2 || len(config.Channels) != 3 {
@@ -141,7 +141,7 @@ func TestChannelAddedByLabelJoinsAndLeaves(t *testing.T) {
 		eventually(t, func() error {
 			config, err := s.syncConfig("main")
 			if err != nil || config == nil || len(config.Channels) != n {
-				return fmt.Errorf("the workloads were handed %+v (%v), want %d channels", config, err, n)
+				return fmt.Errorf("the workloads were handed %+v (%v), want %d channels", config, said(err), n)
 			}
 			return nil
 		})
@@ -162,7 +162,7 @@ func TestSecondSyncOfAFieldGroupStallsUntilTheFirstIsGone(t *testing.T) {
 	create(t, first)
 	eventually(t, func() error {
 		if config, err := s.syncConfig("aaa"); err != nil || config == nil {
-			return fmt.Errorf("the first is not handed out yet: %v", err)
+			return fmt.Errorf("the first is not handed out yet (error: %v)", said(err))
 		}
 		return nil
 	})
@@ -177,7 +177,7 @@ func TestSecondSyncOfAFieldGroupStallsUntilTheFirstIsGone(t *testing.T) {
 	wantSync(t, second, "Stalled", "False/Progressing")
 	eventually(t, func() error {
 		if config, err := s.syncConfig("bbb"); err != nil || config == nil {
-			return fmt.Errorf("the second is not handed out: %v", err)
+			return fmt.Errorf("the second is not handed out (error: %v)", said(err))
 		}
 		return nil
 	})
@@ -229,7 +229,7 @@ func TestCatalogWorkerIsOwnedByEverySyncItServes(t *testing.T) {
 	}
 	eventually(t, func() error {
 		if config, err := s.syncConfig("first"); err != nil || config != nil {
-			return fmt.Errorf("the deleted sync is still handed out: %v", err)
+			return fmt.Errorf("the deleted sync is still handed out (error: %v)", said(err))
 		}
 		return nil
 	})

@@ -316,6 +316,6 @@ func wantGone(t *testing.T, object client.Object) {
 		if apierrors.IsNotFound(err) {
 			return nil
 		}
-		return fmt.Errorf("still there with finalizers %v: %v", object.GetFinalizers(), err)
+		return fmt.Errorf("still there with finalizers %v (error: %v)", object.GetFinalizers(), said(err))
 	})
 }

@@ -99,7 +99,7 @@ func TestTheOperatorExportsWhatTheCatalogueSays(t *testing.T) {
 	eventually(t, func() error {
 		for _, d := range []metrics.Definition{metrics.SyncLag, metrics.SyncLagTarget, metrics.SyncItems, metrics.SyncSourceInfo} {
 			if left, err := seriesOf(d, s.namespace, "channel"); err != nil || len(left) > 0 {
-				return fmt.Errorf("after the CatalogSync is gone %s has %v (%v)", d.Name, left, err)
+				return fmt.Errorf("after the CatalogSync is gone %s has %v (error: %v)", d.Name, left, said(err))
 			}
 		}
 		return nil

@@ -173,6 +173,9 @@ func create(t *testing.T, objects ...client.Object) {
 	}
 }
 
+// said is an error's text for a message in which it may be missing.
+func said(err error) string { return fmt.Sprint(err) }
+
 // change patches an object as a user would, whatever else changed it since.
 func change[T client.Object](t *testing.T, object T, mutate func(T)) {
 	t.Helper()

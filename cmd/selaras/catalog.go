@@ -1,11 +1,9 @@
 package main
 
 import (
-	"errors"
 	"log/slog"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
 	"selaras.dev/selaras/workers/catalog"
 )
@@ -27,23 +25,10 @@ func catalogCommand() *cobra.Command {
 				return err
 			}
 			defer space.Close()
-			registry := newRegistry()
-			group, ctx := errgroup.WithContext(ctx)
-			group.Go(func() error {
-				return serveHealth(ctx, health, registry, func() error {
-					if !space.Connected() {
-						return errors.New("the hub is not connected")
-					}
-					return nil
-				})
+			return catalog.Run(ctx, catalog.Options{
+				Space: space, Namespace: flags.namespace, Holder: holder(), DataDir: flags.dataDir,
+				Health: health, Registry: newRegistry(), Logger: slog.Default(),
 			})
-			group.Go(func() error {
-				return catalog.Run(ctx, catalog.Options{
-					Space: space, Namespace: flags.namespace, Holder: holder(), DataDir: flags.dataDir,
-					Registry: registry, Logger: slog.Default(),
-				})
-			})
-			return group.Wait()
 		},
 	}
 	flags.register(command)

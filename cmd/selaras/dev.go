@@ -62,7 +62,7 @@ func runDev(ctx context.Context, out io.Writer, binaries, dataDir string) (err e
 	if err != nil {
 		return fmt.Errorf("open the log: %w", err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 
 	began := time.Now()
 	fmt.Fprintln(out, "Starting etcd, kube-apiserver and kube-controller-manager …")

@@ -101,7 +101,7 @@ func foldChannels(in inputs, status *selarasv1alpha1.CatalogSyncStatus) {
 	sort.SliceStable(samples, func(i, j int) bool { return samples[i].Since.Before(samples[j].Since) })
 	status.Channels, status.Failures = channels, samples[:min(len(samples), maxFailures)]
 	status.Pending, status.Failed, status.Drifted = &pending, &failed, &drifted
-	status.ChannelCount = ptr.To(int32(len(members))) //nolint:gosec // bounded by maxItems of the spec and the namespace
+	status.ChannelCount = ptr.To(int32(len(members)))
 }
 
 func channelStatus(name string, p workload.Progress) selarasv1alpha1.SyncChannelStatus {

@@ -7,13 +7,12 @@ package workloadpod
 import (
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	appsv1 "k8s.io/client-go/applyconfigurations/apps/v1"
-	corev1 "k8s.io/client-go/applyconfigurations/core/v1"
-	metav1 "k8s.io/client-go/applyconfigurations/meta/v1"
-
-	v1 "k8s.io/api/core/v1"
+	appsac "k8s.io/client-go/applyconfigurations/apps/v1"
+	coreac "k8s.io/client-go/applyconfigurations/core/v1"
+	metaac "k8s.io/client-go/applyconfigurations/meta/v1"
 )
 
 // The places of a workload's files and ports, the same in every pod.
@@ -66,22 +65,22 @@ type Params struct {
 	Webhooks bool
 	// Volumes and Mounts beside the common ones; Data replaces the emptyDir of
 	// DataDir.
-	Volumes   []*corev1.VolumeApplyConfiguration
-	Mounts    []*corev1.VolumeMountApplyConfiguration
-	Data      *corev1.VolumeApplyConfiguration
-	Resources *v1.ResourceRequirements
+	Volumes   []*coreac.VolumeApplyConfiguration
+	Mounts    []*coreac.VolumeMountApplyConfiguration
+	Data      *coreac.VolumeApplyConfiguration
+	Resources *corev1.ResourceRequirements
 }
 
 // defaultResources are requests alone: a limit would throttle a fill.
-var defaultResources = v1.ResourceRequirements{
-	Requests: v1.ResourceList{
-		v1.ResourceCPU:    resource.MustParse("20m"),
-		v1.ResourceMemory: resource.MustParse("64Mi"),
+var defaultResources = corev1.ResourceRequirements{
+	Requests: corev1.ResourceList{
+		corev1.ResourceCPU:    resource.MustParse("20m"),
+		corev1.ResourceMemory: resource.MustParse("64Mi"),
 	},
 }
 
 // Template builds the pod template.
-func Template(p Params) *corev1.PodTemplateSpecApplyConfiguration {
+func Template(p Params) *coreac.PodTemplateSpecApplyConfiguration {
 	args := append([]string{
 		p.Role,
 		"--namespace=" + p.Namespace,
@@ -91,79 +90,79 @@ func Template(p Params) *corev1.PodTemplateSpecApplyConfiguration {
 		"--bind-address=$(POD_IP)",
 		fmt.Sprintf("--port=%d", MetricsPort),
 	}, p.Args...)
-	ports := []*corev1.ContainerPortApplyConfiguration{
-		corev1.ContainerPort().WithName("metrics").WithContainerPort(MetricsPort).WithProtocol(v1.ProtocolTCP),
+	ports := []*coreac.ContainerPortApplyConfiguration{
+		coreac.ContainerPort().WithName("metrics").WithContainerPort(MetricsPort).WithProtocol(corev1.ProtocolTCP),
 	}
 	if p.Webhooks {
 		args = append(args, fmt.Sprintf("--webhook-port=%d", WebhookPort))
-		ports = append(ports, corev1.ContainerPort().WithName("webhooks").WithContainerPort(WebhookPort).WithProtocol(v1.ProtocolTCP))
+		ports = append(ports, coreac.ContainerPort().WithName("webhooks").WithContainerPort(WebhookPort).WithProtocol(corev1.ProtocolTCP))
 	}
 	data := p.Data
 	if data == nil {
-		data = corev1.Volume().WithName("data").WithEmptyDir(corev1.EmptyDirVolumeSource())
+		data = coreac.Volume().WithName("data").WithEmptyDir(coreac.EmptyDirVolumeSource())
 	}
 	resources := p.Resources
 	if resources == nil {
 		resources = &defaultResources
 	}
-	container := corev1.Container().
+	container := coreac.Container().
 		WithName(p.Role).
 		WithImage(p.Image).
 		WithArgs(args...).
 		WithEnv(
-			corev1.EnvVar().WithName("POD_IP").WithValueFrom(corev1.EnvVarSource().WithFieldRef(
-				corev1.ObjectFieldSelector().WithAPIVersion("v1").WithFieldPath("status.podIP"))),
-			corev1.EnvVar().WithName("POD_NAME").WithValueFrom(corev1.EnvVarSource().WithFieldRef(
-				corev1.ObjectFieldSelector().WithAPIVersion("v1").WithFieldPath("metadata.name"))),
+			coreac.EnvVar().WithName("POD_IP").WithValueFrom(coreac.EnvVarSource().WithFieldRef(
+				coreac.ObjectFieldSelector().WithAPIVersion("v1").WithFieldPath("status.podIP"))),
+			coreac.EnvVar().WithName("POD_NAME").WithValueFrom(coreac.EnvVarSource().WithFieldRef(
+				coreac.ObjectFieldSelector().WithAPIVersion("v1").WithFieldPath("metadata.name"))),
 		).
 		WithPorts(ports...).
-		WithResources(corev1.ResourceRequirements().WithRequests(resources.Requests).WithLimits(resources.Limits)).
-		WithVolumeMounts(append([]*corev1.VolumeMountApplyConfiguration{
-			corev1.VolumeMount().WithName("hub").WithMountPath(HubDir).WithReadOnly(true),
-			corev1.VolumeMount().WithName("data").WithMountPath(DataDir),
+		WithResources(coreac.ResourceRequirements().WithRequests(resources.Requests).WithLimits(resources.Limits)).
+		WithVolumeMounts(append([]*coreac.VolumeMountApplyConfiguration{
+			coreac.VolumeMount().WithName("hub").WithMountPath(HubDir).WithReadOnly(true),
+			coreac.VolumeMount().WithName("data").WithMountPath(DataDir),
 		}, p.Mounts...)...).
 		WithStartupProbe(probe("/healthz", 2, 30)).
 		WithLivenessProbe(probe("/healthz", 10, 6)).
 		WithReadinessProbe(probe("/readyz", 2, 2)).
-		WithTerminationMessagePolicy(v1.TerminationMessageFallbackToLogsOnError).
-		WithSecurityContext(corev1.SecurityContext().
+		WithTerminationMessagePolicy(corev1.TerminationMessageFallbackToLogsOnError).
+		WithSecurityContext(coreac.SecurityContext().
 			WithAllowPrivilegeEscalation(false).
 			WithReadOnlyRootFilesystem(true).
-			WithCapabilities(corev1.Capabilities().WithDrop("ALL")))
-	return corev1.PodTemplateSpec().
+			WithCapabilities(coreac.Capabilities().WithDrop("ALL")))
+	return coreac.PodTemplateSpec().
 		WithLabels(Labels(p.Component, p.Instance)).
 		WithAnnotations(map[string]string{"kubectl.kubernetes.io/default-container": p.Role}).
-		WithSpec(corev1.PodSpec().
+		WithSpec(coreac.PodSpec().
 			WithServiceAccountName(p.Instance).
 			WithAutomountServiceAccountToken(false).
 			WithEnableServiceLinks(false).
 			WithTerminationGracePeriodSeconds(30).
-			WithSecurityContext(corev1.PodSecurityContext().
+			WithSecurityContext(coreac.PodSecurityContext().
 				WithRunAsNonRoot(true).WithRunAsUser(user).WithRunAsGroup(user).WithFSGroup(user).
-				WithSeccompProfile(corev1.SeccompProfile().WithType(v1.SeccompProfileTypeRuntimeDefault))).
+				WithSeccompProfile(coreac.SeccompProfile().WithType(corev1.SeccompProfileTypeRuntimeDefault))).
 			WithContainers(container).
-			WithVolumes(append([]*corev1.VolumeApplyConfiguration{
-				corev1.Volume().WithName("hub").WithSecret(corev1.SecretVolumeSource().WithSecretName(p.HubSecret).WithDefaultMode(0o440)),
+			WithVolumes(append([]*coreac.VolumeApplyConfiguration{
+				coreac.Volume().WithName("hub").WithSecret(coreac.SecretVolumeSource().WithSecretName(p.HubSecret).WithDefaultMode(0o440)),
 				data,
 			}, p.Volumes...)...))
 }
 
 // Deployment builds a Deployment of one pod that is replaced, never doubled:
 // two writers of one channel must not run side by side (DESIGN §5.2).
-func Deployment(name, namespace string, labels map[string]string, replicas int32, template *corev1.PodTemplateSpecApplyConfiguration) *appsv1.DeploymentApplyConfiguration {
-	return appsv1.Deployment(name, namespace).
+func Deployment(name, namespace string, labels map[string]string, replicas int32, template *coreac.PodTemplateSpecApplyConfiguration) *appsac.DeploymentApplyConfiguration {
+	return appsac.Deployment(name, namespace).
 		WithLabels(labels).
-		WithSpec(appsv1.DeploymentSpec().
+		WithSpec(appsac.DeploymentSpec().
 			WithReplicas(replicas).
 			WithRevisionHistoryLimit(2).
 			WithProgressDeadlineSeconds(120).
-			WithStrategy(appsv1.DeploymentStrategy().WithType("Recreate")).
-			WithSelector(metav1.LabelSelector().WithMatchLabels(labels)).
+			WithStrategy(appsac.DeploymentStrategy().WithType("Recreate")).
+			WithSelector(metaac.LabelSelector().WithMatchLabels(labels)).
 			WithTemplate(template))
 }
 
-func probe(path string, period, failures int32) *corev1.ProbeApplyConfiguration {
-	return corev1.Probe().
-		WithHTTPGet(corev1.HTTPGetAction().WithPath(path).WithPort(intstr.FromString("metrics")).WithScheme(v1.URISchemeHTTP)).
+func probe(path string, period, failures int32) *coreac.ProbeApplyConfiguration {
+	return coreac.Probe().
+		WithHTTPGet(coreac.HTTPGetAction().WithPath(path).WithPort(intstr.FromString("metrics")).WithScheme(corev1.URISchemeHTTP)).
 		WithPeriodSeconds(period).WithTimeoutSeconds(2).WithFailureThreshold(failures)
 }

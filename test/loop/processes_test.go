@@ -2,7 +2,6 @@ package loop
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -247,7 +246,7 @@ func (p *plane) metrics(process, prefix string) []string {
 	if err != nil {
 		return []string{err.Error()}
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	var lines []string
 	for scanner := bufio.NewScanner(resp.Body); scanner.Scan(); {
 		if strings.HasPrefix(scanner.Text(), prefix) {
@@ -269,13 +268,4 @@ func (p *plane) explain() {
 	for name := range p.connectors {
 		p.t.Logf("%s:\n%s", name, strings.Join(p.metrics(name, "selaras_channel"), "\n"))
 	}
-}
-
-// report is what a connector said last.
-func (p *plane) report(channel string) workload.ChannelReport {
-	var report workload.ChannelReport
-	if entry, err := p.space.Get(p.t.Context(), workload.ReportChannelPrefix+channel); err == nil {
-		_ = json.NewDecoder(bytes.NewReader(entry.Data)).Decode(&report)
-	}
-	return report
 }
