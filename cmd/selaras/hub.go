@@ -19,11 +19,14 @@ func hubCommand() *cobra.Command {
 		Short: "Run the hub: an embedded NATS JetStream server that syncs every write",
 		Args:  cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			trust, err := hub.LoadTrust(keysDir)
+			// At the first start of an installation the operator makes the keys.
+			err := awaitKeys(command.Context(), func() (err error) {
+				options.Trust, err = hub.LoadTrust(keysDir)
+				return err
+			})
 			if err != nil {
-				return fmt.Errorf("--keys-dir %s (made by `selaras hub keys`): %w", keysDir, err)
+				return fmt.Errorf("--keys-dir %s (made by the operator, or by `selaras hub keys`): %w", keysDir, err)
 			}
-			options.Trust = trust
 			options.Logger = slog.Default()
 			return hub.Run(command.Context(), options)
 		},

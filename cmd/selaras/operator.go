@@ -38,6 +38,7 @@ func operatorCommand() *cobra.Command {
 		leaderElect bool
 		leaderSpace string
 		namespaces  []string
+		keysSecret  string
 	)
 	command := &cobra.Command{
 		Use:   "operator",
@@ -52,6 +53,9 @@ func operatorCommand() *cobra.Command {
 			restConfig.QPS = -1 // the API server's priority and fairness rules instead
 			scheme, err := newScheme()
 			if err != nil {
+				return err
+			}
+			if err := ensureHubKeys(ctx, restConfig, keysSecret, options.HubKeysDir); err != nil {
 				return err
 			}
 			mgr, err := ctrl.NewManager(restConfig, manager.Options{
@@ -86,7 +90,8 @@ func operatorCommand() *cobra.Command {
 	}
 	flags := command.Flags()
 	flags.StringVar(&options.HubURL, "hub-url", "nats://127.0.0.1:4222", "address of the hub, for the operator and its workloads")
-	flags.StringVar(&options.HubKeysDir, "hub-keys-dir", "", "directory with the hub's operator keys, made by `selaras hub keys`")
+	flags.StringVar(&options.HubKeysDir, "hub-keys-dir", "", "directory with the hub's operator keys, made by `selaras hub keys` or by --hub-keys-secret")
+	flags.StringVar(&keysSecret, "hub-keys-secret", "", "namespace/name of the Secret mounted at --hub-keys-dir; made with new keys when it does not exist")
 	flags.StringVar(&options.WorkloadImage, "workload-image", "", "image of connectors and workers")
 	flags.Int64Var(&options.HubNamespaceBytes, "hub-namespace-bytes", 2<<30, "storage of one namespace on the hub, in bytes")
 	flags.IntVar(&options.HubReplicas, "hub-replicas", 1, "copies of everything on the hub: 1 on a single server, 3 on a cluster")

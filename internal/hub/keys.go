@@ -53,6 +53,23 @@ func GenerateKeys(dir string) (*Keys, error) {
 	if _, err := os.Stat(filepath.Join(dir, operatorSeedFile)); err == nil {
 		return nil, fmt.Errorf("generate keys in %s: it holds keys already: %w", dir, fs.ErrExist)
 	}
+	files, err := NewKeyFiles()
+	if err != nil {
+		return nil, err
+	}
+	// The operator's seed comes last: it marks the directory as complete.
+	for _, name := range []string{accountsSeedFile, systemSeedFile, systemJWTFile, operatorJWTFile, operatorSeedFile} {
+		if err := os.WriteFile(filepath.Join(dir, name), files[name], 0o600); err != nil {
+			return nil, fmt.Errorf("write keys: %w", err)
+		}
+	}
+	return LoadKeys(dir)
+}
+
+// NewKeyFiles makes new keys and returns the files of their directory, by
+// name, for those who keep them elsewhere, such as in a Secret. All but
+// operator.jwt and system.jwt are secret.
+func NewKeyFiles() (map[string][]byte, error) {
 	operator, err := nkeys.CreateOperator()
 	if err != nil {
 		return nil, fmt.Errorf("generate the operator key: %w", err)
@@ -77,22 +94,13 @@ func GenerateKeys(dir string) (*Keys, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the system account key: %w", err)
 	}
-	// The operator's seed comes last: it marks the directory as complete.
-	for _, f := range []struct {
-		name string
-		data []byte
-	}{
-		{accountsSeedFile, fmt.Appendf(nil, "%x\n", accounts)},
-		{systemSeedFile, append(systemSeed, '\n')},
-		{systemJWTFile, []byte(trust.SystemJWT + "\n")},
-		{operatorJWTFile, []byte(trust.OperatorJWT + "\n")},
-		{operatorSeedFile, append(operatorSeed, '\n')},
-	} {
-		if err := os.WriteFile(filepath.Join(dir, f.name), f.data, 0o600); err != nil {
-			return nil, fmt.Errorf("write keys: %w", err)
-		}
-	}
-	return &Keys{operator: operator, system: system, accounts: accounts, trust: trust}, nil
+	return map[string][]byte{
+		accountsSeedFile: fmt.Appendf(nil, "%x\n", accounts),
+		systemSeedFile:   append(systemSeed, '\n'),
+		systemJWTFile:    []byte(trust.SystemJWT + "\n"),
+		operatorJWTFile:  []byte(trust.OperatorJWT + "\n"),
+		operatorSeedFile: append(operatorSeed, '\n'),
+	}, nil
 }
 
 // LoadKeys reads what GenerateKeys wrote. A directory without keys is

@@ -37,7 +37,9 @@ type installed struct {
 	kube    client.Client
 }
 
-func install(t *testing.T) *installed {
+// install starts it. prepare changes what was applied, before anything of it is
+// ready.
+func install(t *testing.T, prepare ...func(client.Client) error) *installed {
 	t.Helper()
 	cluster, err := installation.Start(t.Context(), installation.Options{
 		Binaries: os.Getenv("KUBEBUILDER_ASSETS"), DataDir: t.TempDir(), Executable: binary, Logger: slog.New(slog.DiscardHandler),
@@ -55,6 +57,11 @@ func install(t *testing.T) *installed {
 	kube, err := client.New(cluster.Config(), client.Options{Scheme: scheme})
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, change := range prepare {
+		if err := change(kube); err != nil {
+			t.Fatal(err)
+		}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()

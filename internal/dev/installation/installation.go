@@ -14,7 +14,6 @@ import (
 	"selaras.dev/selaras/config"
 	"selaras.dev/selaras/internal/dev"
 	"selaras.dev/selaras/internal/dev/runner"
-	"selaras.dev/selaras/internal/hub"
 )
 
 const (
@@ -24,8 +23,7 @@ const (
 	Namespace = "selaras-system"
 
 	// released is the image of config/default, which `make deploy` replaces too.
-	released   = "selaras:latest"
-	keysSecret = "selaras-hub-keys"
+	released = "selaras:latest"
 )
 
 // Options say where the cluster lives.
@@ -80,29 +78,6 @@ func Start(ctx context.Context, options Options) (*dev.Cluster, error) {
 		DataDir:   options.DataDir,
 		Images:    map[string]runner.Image{Image: {Executable: executable}},
 		Manifests: bytes.ReplaceAll(manifests, []byte(released), []byte(Image)),
-		Secrets: []dev.Secret{{
-			Namespace: Namespace, Name: keysSecret,
-			Make: func() (map[string][]byte, error) { return makeKeys(filepath.Join(options.DataDir, "hub-keys")) },
-		}},
-		Logger: options.Logger,
+		Logger:    options.Logger,
 	})
-}
-
-// makeKeys makes the hub's keys, or finds those of an earlier run, and returns
-// the files of their directory.
-func makeKeys(dir string) (map[string][]byte, error) {
-	if _, err := hub.LoadOrGenerateKeys(dir); err != nil {
-		return nil, err
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, fmt.Errorf("read the hub's keys: %w", err)
-	}
-	files := map[string][]byte{}
-	for _, entry := range entries {
-		if files[entry.Name()], err = os.ReadFile(filepath.Join(dir, entry.Name())); err != nil {
-			return nil, fmt.Errorf("read the hub's keys: %w", err)
-		}
-	}
-	return files, nil
 }
