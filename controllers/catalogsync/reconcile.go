@@ -285,6 +285,8 @@ func (e *hubError) Unwrap() error { return e.err }
 func failureOf(err error) *problem {
 	var onHub *hubError
 	switch {
+	case errors.Is(err, hub.ErrHubFull):
+		return &problem{selarasv1alpha1.ReasonHubFull, err.Error()}
 	case errors.As(err, &onHub):
 		return &problem{selarasv1alpha1.ReasonHubUnavailable, err.Error()}
 	case errors.Is(err, children.ErrNotOwned):

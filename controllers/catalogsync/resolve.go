@@ -97,12 +97,11 @@ func follow(sync *selarasv1alpha1.CatalogSync, channels []*selarasv1alpha1.Chann
 			}
 		}
 	}
-	// The selector may well match the source too: it is not its own target.
-	if !slices.Contains(sync.Spec.Channels.Names, sync.Spec.Source.Channel) {
-		delete(chosen, sync.Spec.Source.Channel)
-	}
+	// The selector may well match the source too, by this or another name: it
+	// is not its own target.
 	for _, channel := range channels {
-		if chosen[channel.Name] {
+		named := slices.Contains(sync.Spec.Channels.Names, channel.Name)
+		if chosen[channel.Name] && (named || channel.Name != sync.Spec.Source.Channel && !sameShop(r.source, channel)) {
 			r.targets = append(r.targets, channel)
 		}
 	}
@@ -110,15 +109,27 @@ func follow(sync *selarasv1alpha1.CatalogSync, channels []*selarasv1alpha1.Chann
 	return r
 }
 
-// selfReference refuses a source that is named as its own target.
+// selfReference refuses a source that is its own target: by name, or because
+// both Channels lead to one account.
 func selfReference(r *resolution) *problem {
 	for i, name := range r.sync.Spec.Channels.Names {
 		if name == r.sync.Spec.Source.Channel {
 			return &problem{selarasv1alpha1.ReasonSameAccount, fmt.Sprintf(
 				"spec.channels.names[%d]: %q is the source: a channel cannot be kept the same as itself; remove it from the names", i, name)}
 		}
+		for _, channel := range r.targets {
+			if channel.Name == name && sameShop(r.source, channel) {
+				return &problem{selarasv1alpha1.ReasonSameAccount, fmt.Sprintf(
+					"spec.channels.names[%d]: Channel %s sells the same account as source %s: a shop cannot be kept the same as itself; remove it from the names, or give it another endpoint or account", i, name, r.source.Name)}
+			}
+		}
 	}
 	return nil
+}
+
+// sameShop says whether two Channels lead to one account, as far as is known.
+func sameShop(a, b *selarasv1alpha1.Channel) bool {
+	return a != nil && a.Status.AccountID != "" && a.Spec.Type == b.Spec.Type && a.Status.AccountID == b.Status.AccountID
 }
 
 // missingCapability refuses what a channel's capabilities do not allow. A

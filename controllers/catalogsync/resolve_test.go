@@ -80,6 +80,31 @@ func TestSourceNamedAsItsOwnTargetIsRefused(t *testing.T) {
 	}
 }
 
+// One shop under two names: refused where it is named, left out where a
+// selector happens to match it, so that it stops nobody else's sync.
+func TestSourceUnderAnotherNameIsNoTarget(t *testing.T) {
+	t.Parallel()
+	id := map[string]string{"country": "id"}
+	channels := []*selarasv1alpha1.Channel{aChannel("web", id), aChannel("twin", id), aChannel("till", id)}
+	for i, account := range []string{"one", "one", "two"} {
+		channels[i].Status.AccountID = account
+	}
+	r := resolve(aSync("main", 1, "till", "twin"), channels, nil, allValid)
+	if r.problem == nil || r.problem.reason != selarasv1alpha1.ReasonSameAccount || !strings.Contains(r.problem.message, "spec.channels.names[1]: Channel twin sells the same account as source web") {
+		t.Errorf("named: %+v, want SameAccount at spec.channels.names[1]", r.problem)
+	}
+	sync := aSync("main", 1)
+	sync.Spec.Channels.Selector = &metav1.LabelSelector{MatchLabels: id}
+	r = resolve(sync, channels, nil, allValid)
+	if got := targetNames(r); r.problem != nil || !slices.Equal(got, []string{"till"}) {
+		t.Errorf("selected: %v, %+v, want till alone", got, r.problem)
+	}
+	channels[1].Spec.Type = "medusa"
+	if r := resolve(sync, channels, nil, allValid); len(r.targets) != 2 {
+		t.Errorf("an account of the same name of another type is left out: %v", targetNames(r))
+	}
+}
+
 func TestWhatAChannelCannotDoIsRefusedByName(t *testing.T) {
 	t.Parallel()
 	channels := []*selarasv1alpha1.Channel{

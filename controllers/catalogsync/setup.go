@@ -94,13 +94,14 @@ var (
 	}
 
 	// channelMatters passes Channels that come, go, change their labels, or
-	// whose capabilities become known.
+	// whose capabilities or account become known.
 	channelMatters = predicate.Funcs{
 		UpdateFunc: func(e event.UpdateEvent) bool {
 			before, ok1 := e.ObjectOld.(*selarasv1alpha1.Channel)
 			after, ok2 := e.ObjectNew.(*selarasv1alpha1.Channel)
 			return ok1 && ok2 && (predicate.LabelChangedPredicate{}.Update(e) ||
 				before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() ||
+				before.Status.AccountID != after.Status.AccountID ||
 				!slices.Equal(before.Status.Capabilities, after.Status.Capabilities))
 		},
 		GenericFunc: func(event.GenericEvent) bool { return false },

@@ -10,7 +10,7 @@ import (
 // channelShape is a report without what moves while nothing happens, so that
 // an idle connector that polls its shop every second wakes no controller (I7).
 func channelShape(r workload.ChannelReport) string {
-	r.At, r.ItemsIntake, r.OrdersIntake = time.Time{}, time.Time{}, time.Time{}
+	r.At, r.ItemsIntake, r.OrdersIntake, r.OrdersCursor = time.Time{}, time.Time{}, time.Time{}, ""
 	progress := make(map[string]workload.Progress, len(r.Progress))
 	for name, p := range r.Progress {
 		p.Watermark, p.Epoch = 0, 0
