@@ -2,6 +2,8 @@ package main
 
 import (
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -20,11 +22,14 @@ func demoCommand() *cobra.Command {
 			"when every step held.",
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
+			// A terminal that is closed ends it as Ctrl-C does.
+			ctx, stop := signal.NotifyContext(command.Context(), syscall.SIGHUP)
+			defer stop()
 			options.Once = os.Getenv("DEMO_ONCE") == "1"
 			options.Terminal = !options.Once && term.IsTerminal(int(os.Stdout.Fd())) && term.IsTerminal(int(os.Stdin.Fd()))
 			options.Out = command.OutOrStdout()
 			options.Logger = logTo
-			return demo.Run(command.Context(), options)
+			return demo.Run(ctx, options)
 		},
 	}
 	binariesFlag(command, &options.Binaries)

@@ -7,7 +7,9 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -31,7 +33,10 @@ func devCommand() *cobra.Command {
 			"The data stays for the next start.",
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			return runDev(command.Context(), command.OutOrStdout(), binaries, dataDir)
+			// A terminal that is closed ends it as Ctrl-C does.
+			ctx, stop := signal.NotifyContext(command.Context(), syscall.SIGHUP)
+			defer stop()
+			return runDev(ctx, command.OutOrStdout(), binaries, dataDir)
 		},
 	}
 	flags := command.Flags()

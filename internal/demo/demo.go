@@ -100,7 +100,8 @@ func (w *world) leave(err error) error {
 	fmt.Fprintln(w.options.Out, "Stopping connectors, shops and the control plane …")
 	w.close()
 	if err != nil {
-		return fmt.Errorf("%w\nLogs are in %s", err, filepath.Join(w.dir, "logs"))
+		return fmt.Errorf("%w\nLogs of the shops are in %s, of pods and the control plane in %s", err,
+			filepath.Join(w.dir, "logs"), filepath.Join(w.dir, "cluster", "logs"))
 	}
 	if w.temporary {
 		return os.RemoveAll(w.dir)

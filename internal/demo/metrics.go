@@ -36,7 +36,7 @@ func scrape(ctx context.Context, host string) (families, error) {
 	if err != nil {
 		return nil, fmt.Errorf("scrape %s: %w", host, err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("scrape %s: it answered %s", host, response.Status)
 	}
