@@ -27,6 +27,7 @@ import (
 	"selaras.dev/selaras/controllers/children"
 	"selaras.dev/selaras/controllers/conditions"
 	"selaras.dev/selaras/controllers/dataplane"
+	"selaras.dev/selaras/controllers/faults"
 	"selaras.dev/selaras/controllers/hold"
 	"selaras.dev/selaras/controllers/podtrouble"
 	"selaras.dev/selaras/controllers/workloadpod"
@@ -88,7 +89,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 
 	namespace, err := r.observe(ctx, &in)
 	if err != nil {
-		in.failure = &problem{selarasv1alpha1.ReasonRetrying, err.Error()}
+		in.failure = faults.Of(err)
 		return ctrl.Result{}, err
 	}
 	if in.resolution.problem != nil {
@@ -102,7 +103,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		r.reconcileConfig,
 	} {
 		if err := phase(ctx, &in, namespace); err != nil {
-			in.failure = failureOf(err)
+			in.failure = faults.Of(err)
 			return ctrl.Result{}, err
 		}
 	}
@@ -204,7 +205,7 @@ func (r *Reconciler) valid(sync *selarasv1alpha1.CatalogSync) *problem {
 // reconcileHub makes the namespace's account on the hub.
 func (r *Reconciler) reconcileHub(ctx context.Context, in *inputs, _ *surroundings) error {
 	if err := r.Plane.Ensure(ctx, in.sync.Namespace); err != nil {
-		return &hubError{err}
+		return faults.OnHub(err)
 	}
 	return nil
 }
@@ -246,7 +247,7 @@ func (r *Reconciler) reconcileWorkerSecret(ctx context.Context, in *inputs, name
 	}
 	credentials, err := r.Plane.Credentials(in.sync.Namespace, hub.Workload{Kind: hub.Catalog})
 	if err != nil {
-		return &hubError{err}
+		return faults.OnHub(err)
 	}
 	err = r.Client.Create(ctx, makeHubSecret(name, credentials, in.worker))
 	if err != nil && !apierrors.IsAlreadyExists(err) {
@@ -261,7 +262,7 @@ func (r *Reconciler) reconcileConfig(ctx context.Context, in *inputs, _ *surroun
 		return nil // nothing can run without it; a watch tells when it comes
 	}
 	if err := r.Plane.PutSyncConfig(ctx, in.sync.Namespace, syncConfig(in.resolution, in.hold)); err != nil {
-		return &hubError{err}
+		return faults.OnHub(err)
 	}
 	return nil
 }
@@ -274,25 +275,6 @@ func (r *Reconciler) patchStatus(ctx context.Context, before, after *selarasv1al
 		return fmt.Errorf("writing the status of CatalogSync %s/%s: %w", after.Namespace, after.Name, err)
 	}
 	return nil
-}
-
-// hubError marks what failed on the way to the hub.
-type hubError struct{ err error }
-
-func (e *hubError) Error() string { return e.err.Error() }
-func (e *hubError) Unwrap() error { return e.err }
-
-func failureOf(err error) *problem {
-	var onHub *hubError
-	switch {
-	case errors.Is(err, hub.ErrHubFull):
-		return &problem{selarasv1alpha1.ReasonHubFull, err.Error()}
-	case errors.As(err, &onHub):
-		return &problem{selarasv1alpha1.ReasonHubUnavailable, err.Error()}
-	case errors.Is(err, children.ErrNotOwned):
-		return &problem{selarasv1alpha1.ReasonNotOwned, err.Error()}
-	}
-	return &problem{selarasv1alpha1.ReasonRetrying, err.Error()}
 }
 
 // announced are the conditions whose changes are worth an event.

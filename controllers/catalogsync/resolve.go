@@ -11,10 +11,11 @@ import (
 
 	selarasv1alpha1 "selaras.dev/selaras/api/v1alpha1"
 	"selaras.dev/selaras/connectors/driver"
+	"selaras.dev/selaras/controllers/faults"
 )
 
 // problem is a reason and a message for a person.
-type problem struct{ reason, message string }
+type problem = faults.Fault
 
 // resolution is a CatalogSync with its references followed.
 type resolution struct {

@@ -75,7 +75,7 @@ func TestChannelsAreSelectedByLabelAndByName(t *testing.T) {
 func TestSourceNamedAsItsOwnTargetIsRefused(t *testing.T) {
 	t.Parallel()
 	r := resolve(aSync("main", 1, "till", "web"), []*selarasv1alpha1.Channel{aChannel("web", nil), aChannel("till", nil)}, nil, allValid)
-	if r.problem == nil || r.problem.reason != selarasv1alpha1.ReasonSameAccount || !strings.Contains(r.problem.message, "spec.channels.names[1]") {
+	if r.problem == nil || r.problem.Reason != selarasv1alpha1.ReasonSameAccount || !strings.Contains(r.problem.Message, "spec.channels.names[1]") {
 		t.Errorf("got %+v, want SameAccount at spec.channels.names[1]", r.problem)
 	}
 }
@@ -90,7 +90,7 @@ func TestSourceUnderAnotherNameIsNoTarget(t *testing.T) {
 		channels[i].Status.AccountID = account
 	}
 	r := resolve(aSync("main", 1, "till", "twin"), channels, nil, allValid)
-	if r.problem == nil || r.problem.reason != selarasv1alpha1.ReasonSameAccount || !strings.Contains(r.problem.message, "spec.channels.names[1]: Channel twin sells the same account as source web") {
+	if r.problem == nil || r.problem.Reason != selarasv1alpha1.ReasonSameAccount || !strings.Contains(r.problem.Message, "spec.channels.names[1]: Channel twin sells the same account as source web") {
 		t.Errorf("named: %+v, want SameAccount at spec.channels.names[1]", r.problem)
 	}
 	sync := aSync("main", 1)
@@ -112,8 +112,8 @@ func TestWhatAChannelCannotDoIsRefusedByName(t *testing.T) {
 		aChannel("feed", nil, "ReadListings", "GetListings", "WritePrice", "WriteContent", "ReadOrders"),
 	}
 	r := resolve(aSync("main", 1, "feed"), channels, nil, allValid)
-	if r.problem == nil || r.problem.reason != selarasv1alpha1.ReasonCapabilityMissing ||
-		!strings.Contains(r.problem.message, "WriteStock") || !strings.Contains(r.problem.message, "feed") {
+	if r.problem == nil || r.problem.Reason != selarasv1alpha1.ReasonCapabilityMissing ||
+		!strings.Contains(r.problem.Message, "WriteStock") || !strings.Contains(r.problem.Message, "feed") {
 		t.Fatalf("got %+v, want CapabilityMissing naming WriteStock and feed", r.problem)
 	}
 	priceOnly := aSync("main", 1, "feed")
@@ -133,8 +133,8 @@ func TestOldestSyncKeepsAFieldGroup(t *testing.T) {
 	elder, younger := aSync("elder", 2, "till"), aSync("younger", 1, "till", "market")
 	elder.Spec.Fields = &selarasv1alpha1.Fields{Price: &selarasv1alpha1.FieldGroup{}}
 	r := resolve(younger, channels, []*selarasv1alpha1.CatalogSync{elder}, allValid)
-	if r.problem == nil || r.problem.reason != selarasv1alpha1.ReasonFieldConflict ||
-		!strings.Contains(r.problem.message, "spec.fields.price") || !strings.Contains(r.problem.message, "elder") {
+	if r.problem == nil || r.problem.Reason != selarasv1alpha1.ReasonFieldConflict ||
+		!strings.Contains(r.problem.Message, "spec.fields.price") || !strings.Contains(r.problem.Message, "elder") {
 		t.Fatalf("got %+v, want FieldConflict at spec.fields.price naming elder", r.problem)
 	}
 	if r := resolve(elder, channels, nil, allValid); r.problem != nil {
@@ -159,7 +159,7 @@ func TestAnElderThatDoesNotWorkKeepsNobodyOut(t *testing.T) {
 		}
 	}
 	elders := []*selarasv1alpha1.CatalogSync{eldest, elder}
-	if r := resolve(younger, channels, elders, invalid("eldest")); r.problem == nil || !strings.Contains(r.problem.message, "CatalogSync elder,") {
+	if r := resolve(younger, channels, elders, invalid("eldest")); r.problem == nil || !strings.Contains(r.problem.Message, "CatalogSync elder,") {
 		t.Errorf("got %+v: the eldest does not work, so the elder keeps the fields", r.problem)
 	}
 	if r := resolve(younger, channels, elders, invalid("eldest", "elder")); r.problem != nil {

@@ -12,6 +12,7 @@ import (
 
 	selarasv1alpha1 "selaras.dev/selaras/api/v1alpha1"
 	"selaras.dev/selaras/controllers/conditions"
+	"selaras.dev/selaras/controllers/hold"
 	"selaras.dev/selaras/internal/workload"
 )
 
@@ -344,21 +345,21 @@ func summarize(in inputs, source conditions.Value) (ready, reconciling, stalled 
 	}
 	if in.resolution != nil && in.resolution.problem != nil {
 		x := in.resolution.problem
-		return conditions.False(r, x.reason, x.message),
+		return conditions.False(r, x.Reason, x.Message),
 			conditions.False(p, selarasv1alpha1.ReasonStalled, "Waiting for a new spec"),
-			conditions.True(s, x.reason, x.message)
+			conditions.True(s, x.Reason, x.Message)
 	}
 	report := in.catalog.Syncs[in.sync.Name]
 	switch {
 	case in.failure != nil:
-		return working(in.failure.reason, in.failure.message)
+		return working(in.failure.Reason, in.failure.Message)
 	case in.resolution == nil || in.resolution.source == nil:
 		return working(source.Reason, source.Message)
 	case len(in.resolution.missing) > 0:
 		return working(selarasv1alpha1.ReasonChannelNotFound, fmt.Sprintf("spec.channels.names: there is no Channel %s in this namespace", quoted(in.resolution.missing)))
 	case in.worker == nil || in.worker.Status.AvailableReplicas == 0:
 		if in.podReason != nil {
-			return working(in.podReason.reason, "The catalog worker does not come up: "+in.podReason.message)
+			return working(in.podReason.Reason, "The catalog worker does not come up: "+in.podReason.Message)
 		}
 		return working(selarasv1alpha1.ReasonProgressing, "The catalog worker is being deployed")
 	case !in.catalog.live || report.UID != string(in.sync.UID) || report.Generation != in.sync.Generation:
@@ -397,18 +398,7 @@ func readyMessage(in inputs) string {
 		text = fmt.Sprintf("%d channels are compared, nothing is written (mode Observe)", len(in.resolution.targets))
 	}
 	if in.hold != nil {
-		text = "HELD " + holdText(in.hold) + "; " + text
-	}
-	return text
-}
-
-func holdText(hold *workload.Hold) string {
-	text := "until it is lifted"
-	if !hold.Until.IsZero() {
-		text = "until " + hold.Until.UTC().Format("2006-01-02T15:04:05Z")
-	}
-	if hold.Reason != "" {
-		text += ": " + hold.Reason
+		text = "HELD " + hold.Text(in.hold) + "; " + text
 	}
 	return text
 }

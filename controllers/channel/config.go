@@ -9,14 +9,14 @@ import (
 
 // channelConfig is what a connector runs by: a pure function of the Channel
 // and the hold in force.
-func channelConfig(channel *selarasv1alpha1.Channel, hold *workload.Hold) workload.ChannelConfig {
+func channelConfig(channel *selarasv1alpha1.Channel, held *workload.Hold) workload.ChannelConfig {
 	spec := &channel.Spec
 	config := workload.ChannelConfig{
 		Generation: channel.Generation, UID: string(channel.UID),
 		Type: spec.Type, Endpoint: spec.Endpoint,
 		Currency: spec.Currency, Locale: spec.Locale, Timezone: spec.Timezone,
 		Labels: channel.Labels, ProxyURL: spec.Proxy,
-		State: workload.Running, Hold: hold,
+		State: workload.Running, Hold: held,
 		Requested: channel.Annotations[selarasv1alpha1.RequestedAtAnnotation],
 		Delist:    !channel.DeletionTimestamp.IsZero() && spec.DeletionPolicy == selarasv1alpha1.DeletionDelist,
 	}

@@ -27,6 +27,7 @@ import (
 	"selaras.dev/selaras/controllers/children"
 	"selaras.dev/selaras/controllers/conditions"
 	"selaras.dev/selaras/controllers/dataplane"
+	"selaras.dev/selaras/controllers/faults"
 	"selaras.dev/selaras/controllers/hold"
 	"selaras.dev/selaras/internal/hub"
 	"selaras.dev/selaras/internal/workload"
@@ -92,11 +93,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	// What the data plane says does not depend on the spec being right.
 	in.report, in.live = r.Plane.ChannelReport(channel.Namespace, channel.Name)
 	if in.deployment, in.podReason, err = r.observe(ctx, channel); err != nil {
-		in.failure = &problem{selarasv1alpha1.ReasonRetrying, err.Error()}
+		in.failure = faults.Of(err)
 		return ctrl.Result{}, err
 	}
 	if in.hold, err = r.holdInForce(ctx, channel); err != nil {
-		in.failure = &problem{selarasv1alpha1.ReasonRetrying, err.Error()}
+		in.failure = faults.Of(err)
 		return ctrl.Result{}, err
 	}
 
@@ -111,7 +112,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		r.reconcileConfig,
 	} {
 		if err := phase(ctx, &in); err != nil {
-			in.failure = failureOf(err)
+			in.failure = faults.Of(err)
 			return ctrl.Result{}, err
 		}
 	}
@@ -180,7 +181,7 @@ func elder(a, b *selarasv1alpha1.Channel) bool {
 func (r *Reconciler) reconcileHub(ctx context.Context, in *inputs) error {
 	channel := in.channel
 	if err := r.Plane.Ensure(ctx, channel.Namespace); err != nil {
-		return &hubError{err}
+		return faults.OnHub(err)
 	}
 	name := hubSecretName(channel, r.Trust)
 	// The operator cannot read Secrets: one that it recorded and that feeds an
@@ -190,7 +191,7 @@ func (r *Reconciler) reconcileHub(ctx context.Context, in *inputs) error {
 	}
 	credentials, err := r.Plane.Credentials(channel.Namespace, hub.Workload{Kind: hub.Connector, Name: channel.Name})
 	if err != nil {
-		return &hubError{err}
+		return faults.OnHub(err)
 	}
 	err = r.Client.Create(ctx, makeHubSecret(channel, name, credentials))
 	if err != nil && !apierrors.IsAlreadyExists(err) {
@@ -227,7 +228,7 @@ func (r *Reconciler) reconcileChildren(ctx context.Context, in *inputs) error {
 // reconcileConfig hands the connector what it runs by.
 func (r *Reconciler) reconcileConfig(ctx context.Context, in *inputs) error {
 	if err := r.Plane.PutChannelConfig(ctx, in.channel.Namespace, in.channel.Name, channelConfig(in.channel, in.hold)); err != nil {
-		return &hubError{err}
+		return faults.OnHub(err)
 	}
 	return nil
 }
@@ -283,25 +284,6 @@ func (r *Reconciler) patchStatus(ctx context.Context, before, after *selarasv1al
 		return fmt.Errorf("writing the status of Channel %s/%s: %w", after.Namespace, after.Name, err)
 	}
 	return nil
-}
-
-// hubError marks what failed on the way to the hub.
-type hubError struct{ err error }
-
-func (e *hubError) Error() string { return e.err.Error() }
-func (e *hubError) Unwrap() error { return e.err }
-
-func failureOf(err error) *problem {
-	var onHub *hubError
-	switch {
-	case errors.Is(err, hub.ErrHubFull):
-		return &problem{selarasv1alpha1.ReasonHubFull, err.Error()}
-	case errors.As(err, &onHub):
-		return &problem{selarasv1alpha1.ReasonHubUnavailable, err.Error()}
-	case errors.Is(err, children.ErrNotOwned):
-		return &problem{selarasv1alpha1.ReasonNotOwned, err.Error()}
-	}
-	return &problem{selarasv1alpha1.ReasonRetrying, err.Error()}
 }
 
 // announced are the conditions whose changes are worth an event.

@@ -10,6 +10,8 @@ import (
 
 	selarasv1alpha1 "selaras.dev/selaras/api/v1alpha1"
 	"selaras.dev/selaras/controllers/conditions"
+	"selaras.dev/selaras/controllers/faults"
+	"selaras.dev/selaras/controllers/hold"
 	"selaras.dev/selaras/internal/workload"
 )
 
@@ -36,7 +38,7 @@ type inputs struct {
 }
 
 // problem is a reason and a message for a person.
-type problem struct{ reason, message string }
+type problem = faults.Fault
 
 // computeStatus is the truth table of a Channel (DESIGN §4). It changes status
 // in place and keeps what it has nothing new to say about.
@@ -95,9 +97,9 @@ func deployedCondition(in inputs, stopped bool) conditions.Value {
 	const kind = selarasv1alpha1.ConditionDeployed
 	switch {
 	case in.problem != nil && in.deployment == nil:
-		return conditions.False(kind, in.problem.reason, "No connector is deployed: "+in.problem.message)
+		return conditions.False(kind, in.problem.Reason, "No connector is deployed: "+in.problem.Message)
 	case in.failure != nil && in.deployment == nil:
-		return conditions.False(kind, in.failure.reason, in.failure.message)
+		return conditions.False(kind, in.failure.Reason, in.failure.Message)
 	case stopped:
 		return conditions.False(kind, selarasv1alpha1.ReasonStopped, "spec.state is Stopped: no connector runs")
 	case in.deployment == nil:
@@ -107,7 +109,7 @@ func deployedCondition(in inputs, stopped bool) conditions.Value {
 	case in.deployment.Status.AvailableReplicas > 0:
 		return conditions.True(kind, selarasv1alpha1.ReasonAvailable, "The connector's pod is available")
 	case in.podReason != nil:
-		return conditions.False(kind, in.podReason.reason, in.podReason.message)
+		return conditions.False(kind, in.podReason.Reason, in.podReason.Message)
 	}
 	return conditions.False(kind, selarasv1alpha1.ReasonProgressing, "The connector's pod is not available yet")
 }
@@ -178,11 +180,11 @@ func summarize(in inputs, stopped, reported bool, deployed, credentials conditio
 
 	switch {
 	case in.problem != nil:
-		return conditions.False(r, in.problem.reason, in.problem.message),
+		return conditions.False(r, in.problem.Reason, in.problem.Message),
 			conditions.False(p, selarasv1alpha1.ReasonStalled, "Waiting for a new spec"),
-			conditions.True(s, in.problem.reason, in.problem.message)
+			conditions.True(s, in.problem.Reason, in.problem.Message)
 	case in.failure != nil:
-		return working(in.failure.reason, in.failure.message)
+		return working(in.failure.Reason, in.failure.Message)
 	case stopped:
 		return conditions.True(r, selarasv1alpha1.ReasonStopped, "spec.state is Stopped: nothing is read or written"), settled, notStalled
 	case !deployed.Holds():
@@ -205,7 +207,7 @@ func summarize(in inputs, stopped, reported bool, deployed, credentials conditio
 func readyMessage(in inputs) string {
 	var parts []string
 	if in.hold != nil {
-		parts = append(parts, "HELD "+holdText(in.hold))
+		parts = append(parts, "HELD "+hold.Text(in.hold))
 	}
 	if in.channel.Spec.State == selarasv1alpha1.ChannelPaused {
 		parts = append(parts, "paused: reads, writes nothing")
@@ -215,15 +217,4 @@ func readyMessage(in inputs) string {
 	}
 	parts = append(parts, fmt.Sprintf("%d listings", in.report.Listings))
 	return strings.Join(parts, "; ")
-}
-
-func holdText(hold *workload.Hold) string {
-	text := "until it is lifted"
-	if !hold.Until.IsZero() {
-		text = "until " + hold.Until.UTC().Format("2006-01-02T15:04:05Z")
-	}
-	if hold.Reason != "" {
-		text += ": " + hold.Reason
-	}
-	return text
 }

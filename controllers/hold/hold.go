@@ -57,3 +57,15 @@ func parse(value string) workload.Hold {
 	}
 	return workload.Hold{Until: at, Reason: reason}
 }
+
+// Text says of a hold until when it lasts and why.
+func Text(h *workload.Hold) string {
+	text := "until it is lifted"
+	if !h.Until.IsZero() {
+		text = "until " + h.Until.UTC().Format("2006-01-02T15:04:05Z")
+	}
+	if h.Reason != "" {
+		text += ": " + h.Reason
+	}
+	return text
+}

@@ -1,4 +1,4 @@
-package channel
+package faults
 
 import (
 	"errors"
@@ -14,12 +14,12 @@ import (
 func TestFailuresAreToldApart(t *testing.T) {
 	t.Parallel()
 	for want, err := range map[string]error{
-		"HubFull":        &hubError{fmt.Errorf("opening namespace retail: %w", hub.ErrHubFull)},
-		"HubUnavailable": &hubError{errors.New("no answer")},
+		"HubFull":        OnHub(fmt.Errorf("opening namespace retail: %w", hub.ErrHubFull)),
+		"HubUnavailable": OnHub(errors.New("no answer")),
 		"NotOwned":       fmt.Errorf("applying: %w", children.ErrNotOwned),
 		"Retrying":       errors.New("the API server is overloaded"),
 	} {
-		if got := failureOf(err); got.reason != want || got.message != err.Error() {
+		if got := Of(err); got.Reason != want || got.Message != err.Error() {
 			t.Errorf("%v is told as %+v, want %s", err, got, want)
 		}
 	}

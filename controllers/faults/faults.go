@@ -1,0 +1,45 @@
+// Package faults turns what went wrong in a reconcile into the reason and the
+// message of a condition.
+package faults
+
+import (
+	"errors"
+
+	selarasv1alpha1 "selaras.dev/selaras/api/v1alpha1"
+	"selaras.dev/selaras/controllers/children"
+	"selaras.dev/selaras/internal/hub"
+)
+
+// Fault is a condition's reason, and a message for a person.
+type Fault struct{ Reason, Message string }
+
+// hubError marks what failed on the way to the hub.
+type hubError struct{ err error }
+
+// Error implements error.
+func (e *hubError) Error() string { return e.err.Error() }
+
+// Unwrap returns what failed.
+func (e *hubError) Unwrap() error { return e.err }
+
+// OnHub marks an error as one of the hub; nil stays nil.
+func OnHub(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &hubError{err}
+}
+
+// Of names an error that will be tried again.
+func Of(err error) *Fault {
+	var onHub *hubError
+	switch {
+	case errors.Is(err, hub.ErrHubFull):
+		return &Fault{selarasv1alpha1.ReasonHubFull, err.Error()}
+	case errors.As(err, &onHub):
+		return &Fault{selarasv1alpha1.ReasonHubUnavailable, err.Error()}
+	case errors.Is(err, children.ErrNotOwned):
+		return &Fault{selarasv1alpha1.ReasonNotOwned, err.Error()}
+	}
+	return &Fault{selarasv1alpha1.ReasonRetrying, err.Error()}
+}
