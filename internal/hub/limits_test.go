@@ -152,6 +152,21 @@ func TestEnsureNamespaceIsIdempotent(t *testing.T) {
 	})
 }
 
+// A limit may be lowered at any time, by any factor; what is stored stays.
+func TestALimitMayBeLowered(t *testing.T) {
+	eachHub(t, func(t *testing.T, e *env) {
+		ctx := testContext(t)
+		ns := e.namespace(t, ctx, fresh(), 1<<30)
+		must2(as(t, e.a, ns, connector("north")).Append(ctx, someFacts("north", 3)...))
+		for _, limit := range []int64{300 << 20, 2 << 20} {
+			e.namespace(t, ctx, ns, limit)
+			if st := must2(as(t, e.a, ns, catalog).State(ctx)); st.Facts.MaxBytes != limit/5*4 || st.Facts.Messages != 3 {
+				t.Errorf("lowered to %d: %+v", limit, st.Facts)
+			}
+		}
+	})
+}
+
 // What the hub does not have is not promised: the namespace is refused, and
 // there is room again when another is deleted.
 func TestHubPromisesOnlyWhatItHas(t *testing.T) {

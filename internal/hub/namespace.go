@@ -46,6 +46,9 @@ func (a *Authority) EnsureNamespace(ctx context.Context, namespace string, lim L
 		return fmt.Errorf("limits of %s: %d bytes are too few, at least %d are needed", namespace, lim.MaxBytes, minMaxBytes)
 	}
 	if a.isolation == Accounts {
+		if err := a.lowerStreams(ctx, namespace, lim); err != nil {
+			return err
+		}
 		if err := a.pushAccount(ctx, namespace, accountLimits(lim), false); err != nil {
 			return err
 		}
@@ -63,6 +66,26 @@ func (a *Authority) EnsureNamespace(ctx context.Context, namespace string, lim L
 		}
 	}
 	return s.ensureCursor(ctx)
+}
+
+// lowerStreams lowers the streams' limits before the account's, where both go
+// down: a server refuses to change a stream while the others, as they still
+// are, reserve more than the account may.
+func (a *Authority) lowerStreams(ctx context.Context, namespace string, lim Limits) error {
+	have, err := a.lookupAccount(ctx, namespace)
+	if err != nil || have == nil || have.Limits.DiskStorage <= accountLimits(lim).DiskStorage {
+		return err
+	}
+	s, err := a.Space(ctx, namespace)
+	if err != nil {
+		return err
+	}
+	for _, cfg := range s.l.streams(lim) {
+		if err := s.ensureStream(ctx, cfg); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // DeleteNamespace deletes everything a namespace holds and gives back what was
