@@ -187,7 +187,7 @@ func (r *Reconciler) observeWorker(ctx context.Context, in *inputs) error {
 	}
 	reason, message, err := podtrouble.Find(ctx, r.Client, worker, workloadpod.Labels(component, workerName))
 	if reason != "" {
-		in.podReason = &problem{reason, message}
+		in.podReason = faults.New(reason, message)
 	}
 	return err
 }
@@ -196,7 +196,7 @@ func (r *Reconciler) observeWorker(ctx context.Context, in *inputs) error {
 func (r *Reconciler) valid(sync *selarasv1alpha1.CatalogSync) *problem {
 	return r.validated.of(sync, func() *problem {
 		if reason, message := r.Validate(sync); reason != "" {
-			return &problem{reason, message}
+			return faults.New(reason, message)
 		}
 		return nil
 	})

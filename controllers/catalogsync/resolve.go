@@ -115,13 +115,13 @@ func follow(sync *selarasv1alpha1.CatalogSync, channels []*selarasv1alpha1.Chann
 func selfReference(r *resolution) *problem {
 	for i, name := range r.sync.Spec.Channels.Names {
 		if name == r.sync.Spec.Source.Channel {
-			return &problem{selarasv1alpha1.ReasonSameAccount, fmt.Sprintf(
-				"spec.channels.names[%d]: %q is the source: a channel cannot be kept the same as itself; remove it from the names", i, name)}
+			return faults.New(selarasv1alpha1.ReasonSameAccount, fmt.Sprintf(
+				"spec.channels.names[%d]: %q is the source: a channel cannot be kept the same as itself; remove it from the names", i, name))
 		}
 		for _, channel := range r.targets {
 			if channel.Name == name && sameShop(r.source, channel) {
-				return &problem{selarasv1alpha1.ReasonSameAccount, fmt.Sprintf(
-					"spec.channels.names[%d]: Channel %s sells the same account as source %s: a shop cannot be kept the same as itself; remove it from the names, or give it another endpoint or account", i, name, r.source.Name)}
+				return faults.New(selarasv1alpha1.ReasonSameAccount, fmt.Sprintf(
+					"spec.channels.names[%d]: Channel %s sells the same account as source %s: a shop cannot be kept the same as itself; remove it from the names, or give it another endpoint or account", i, name, r.source.Name))
 			}
 		}
 	}
@@ -141,8 +141,8 @@ func missingCapability(r *resolution) *problem {
 		return len(have) > 0 && !slices.Contains(have, string(needed))
 	}
 	refuse := func(channel *selarasv1alpha1.Channel, field string, needed driver.Capability) *problem {
-		return &problem{selarasv1alpha1.ReasonCapabilityMissing, fmt.Sprintf(
-			"%s: Channel %s (type %s) cannot do %s; take it out of this CatalogSync or remove the field group", field, channel.Name, channel.Spec.Type, needed)}
+		return faults.New(selarasv1alpha1.ReasonCapabilityMissing, fmt.Sprintf(
+			"%s: Channel %s (type %s) cannot do %s; take it out of this CatalogSync or remove the field group", field, channel.Name, channel.Spec.Type, needed))
 	}
 	if r.source != nil && lacks(r.source, driver.CanReadListings) {
 		return refuse(r.source, "spec.source.channel", driver.CanReadListings)
@@ -183,8 +183,8 @@ func conflict(r *resolution, channels []*selarasv1alpha1.Channel, elders []*sela
 			continue
 		}
 		channel, group, _ := strings.Cut(overlap, "/")
-		return &problem{selarasv1alpha1.ReasonFieldConflict, fmt.Sprintf(
-			"spec.fields.%s: the %s of Channel %s is kept by CatalogSync %s, which is older; leave the channel or the field group to one of the two", group, group, channel, other.Name)}
+		return faults.New(selarasv1alpha1.ReasonFieldConflict, fmt.Sprintf(
+			"spec.fields.%s: the %s of Channel %s is kept by CatalogSync %s, which is older; leave the channel or the field group to one of the two", group, group, channel, other.Name))
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	selarasv1alpha1 "selaras.dev/selaras/api/v1alpha1"
+	"selaras.dev/selaras/controllers/faults"
 )
 
 var everything = []string{"ReadListings", "GetListings", "ReadChanges", "WriteContent", "WritePrice", "WriteStock", "ReadOrders"}
@@ -153,7 +154,7 @@ func TestAnElderThatDoesNotWorkKeepsNobodyOut(t *testing.T) {
 	invalid := func(names ...string) func(*selarasv1alpha1.CatalogSync) *problem {
 		return func(s *selarasv1alpha1.CatalogSync) *problem {
 			if slices.Contains(names, s.Name) {
-				return &problem{"InvalidPriceRule", "spec.price.rule"}
+				return faults.New("InvalidPriceRule", "spec.price.rule")
 			}
 			return nil
 		}

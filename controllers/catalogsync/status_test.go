@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	selarasv1alpha1 "selaras.dev/selaras/api/v1alpha1"
+	"selaras.dev/selaras/controllers/faults"
 	"selaras.dev/selaras/internal/workload"
 )
 
@@ -57,7 +58,7 @@ func TestCatalogSyncTruthTable(t *testing.T) {
 			"Ready": "True/Succeeded", "Reconciling": "False/Succeeded", "Stalled": "False/Progressing", "SourceReady": "True/Available",
 			"ChannelsReady": "True/Available", "InSync": "True/InSync", "LagWithinTarget": "True/WithinTarget", "DriftFree": "True/NoDrift",
 		}},
-		{"spec invalid", func(in *inputs) { in.resolution.problem = &problem{"InvalidPriceRule", "spec.price.rule:1:4"} }, map[string]string{
+		{"spec invalid", func(in *inputs) { in.resolution.problem = faults.New("InvalidPriceRule", "spec.price.rule:1:4") }, map[string]string{
 			"Ready": "False/InvalidPriceRule", "Reconciling": "False/Stalled", "Stalled": "True/InvalidPriceRule",
 		}},
 		{"source does not exist", func(in *inputs) { in.resolution.source = nil; delete(in.channels, "web") }, map[string]string{
@@ -72,7 +73,7 @@ func TestCatalogSyncTruthTable(t *testing.T) {
 		}},
 		{"worker cannot come up", func(in *inputs) {
 			in.worker.Status.AvailableReplicas = 0
-			in.podReason = &problem{"FailedCreate", "exceeded quota"}
+			in.podReason = faults.New("FailedCreate", "exceeded quota")
 		}, map[string]string{"Ready": "False/FailedCreate"}},
 		{"worker runs by an older generation", func(in *inputs) {
 			in.catalog.Syncs = map[string]workload.SyncReport{"main": {Generation: 2, UID: string(in.sync.UID)}}

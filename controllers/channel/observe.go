@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	selarasv1alpha1 "selaras.dev/selaras/api/v1alpha1"
+	"selaras.dev/selaras/controllers/faults"
 	"selaras.dev/selaras/controllers/podtrouble"
 	"selaras.dev/selaras/controllers/workloadpod"
 )
@@ -30,5 +31,5 @@ func (r *Reconciler) observe(ctx context.Context, channel *selarasv1alpha1.Chann
 	if err != nil || reason == "" {
 		return deployment, nil, err
 	}
-	return deployment, &problem{reason, message}, nil
+	return deployment, faults.New(reason, message), nil
 }

@@ -122,17 +122,17 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 // validate returns what only a new spec can mend.
 func (r *Reconciler) validate(ctx context.Context, channel *selarasv1alpha1.Channel, in inputs) (*problem, error) {
 	if reason, message := r.Validate(channel); reason != "" {
-		return &problem{reason, message}, nil
+		return faults.New(reason, message), nil
 	}
 	if in.live && in.report.UID == string(channel.UID) && in.report.Generation == channel.Generation && in.report.Problem != "" {
-		return &problem{in.report.Problem, in.report.ProblemMessage}, nil
+		return faults.New(in.report.Problem, in.report.ProblemMessage), nil
 	}
 	elder, err := r.elderOfSameAccount(ctx, channel, in)
 	if err != nil || elder == "" {
 		return nil, err
 	}
-	return &problem{selarasv1alpha1.ReasonDuplicateAccount, fmt.Sprintf(
-			"Channel %s sells the same account: two writers would undo each other; delete one of the two, or give this one another endpoint or account", elder)},
+	return faults.New(selarasv1alpha1.ReasonDuplicateAccount, fmt.Sprintf(
+			"Channel %s sells the same account: two writers would undo each other; delete one of the two, or give this one another endpoint or account", elder)),
 		r.park(ctx, channel)
 }
 

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	selarasv1alpha1 "selaras.dev/selaras/api/v1alpha1"
+	"selaras.dev/selaras/controllers/faults"
 	"selaras.dev/selaras/internal/workload"
 )
 
@@ -52,14 +53,14 @@ func TestChannelTruthTable(t *testing.T) {
 			"Ready": "True/Succeeded", "Reconciling": "False/Succeeded", "Stalled": "False/Progressing", "Deployed": "True/Available",
 			"CredentialsValid": "True/Valid", "Connected": "True/Connected", "WebhooksHealthy": "True/NotUsed",
 		}},
-		{"spec invalid", func(in *inputs) { in.problem = &problem{"InvalidConfig", "spec.config.x: no such field"} }, map[string]string{
+		{"spec invalid", func(in *inputs) { in.problem = faults.New("InvalidConfig", "spec.config.x: no such field") }, map[string]string{
 			"Ready": "False/InvalidConfig", "Reconciling": "False/Stalled", "Stalled": "True/InvalidConfig", "Deployed": "True/Available",
 		}},
 		{"spec invalid from the first", func(in *inputs) {
-			in.problem = &problem{"UnknownType", "spec.type"}
+			in.problem = faults.New("UnknownType", "spec.type")
 			in.deployment, in.live, in.report = nil, false, workload.ChannelReport{}
 		}, map[string]string{"Ready": "False/UnknownType", "Stalled": "True/UnknownType", "Deployed": "False/UnknownType", "Connected": "Unknown/NoReport"}},
-		{"hub away", func(in *inputs) { in.failure = &problem{"HubUnavailable", "no hub"} }, map[string]string{
+		{"hub away", func(in *inputs) { in.failure = faults.New("HubUnavailable", "no hub") }, map[string]string{
 			"Ready": "False/HubUnavailable", "Reconciling": "True/HubUnavailable", "Stalled": "False/Progressing",
 		}},
 		{"nothing deployed yet", func(in *inputs) { in.deployment, in.live, in.report = nil, false, workload.ChannelReport{} }, map[string]string{
@@ -68,7 +69,7 @@ func TestChannelTruthTable(t *testing.T) {
 		}},
 		{"pod does not come up", func(in *inputs) {
 			in.deployment.Status.AvailableReplicas = 0
-			in.podReason = &problem{"ImagePullBackOff", "no such image"}
+			in.podReason = faults.New("ImagePullBackOff", "no such image")
 			in.live = false
 		}, map[string]string{"Ready": "False/ImagePullBackOff", "Deployed": "False/ImagePullBackOff", "Reconciling": "True/ImagePullBackOff"}},
 		{"template rolling out", func(in *inputs) { in.deployment.Status.ObservedGeneration = 1 }, map[string]string{"Ready": "False/Progressing", "Deployed": "False/Progressing"}},

@@ -13,6 +13,9 @@ import (
 // Fault is a condition's reason, and a message for a person.
 type Fault struct{ Reason, Message string }
 
+// New makes a Fault.
+func New(reason, message string) *Fault { return &Fault{Reason: reason, Message: message} }
+
 // hubError marks what failed on the way to the hub.
 type hubError struct{ err error }
 
@@ -35,11 +38,11 @@ func Of(err error) *Fault {
 	var onHub *hubError
 	switch {
 	case errors.Is(err, hub.ErrHubFull):
-		return &Fault{selarasv1alpha1.ReasonHubFull, err.Error()}
+		return New(selarasv1alpha1.ReasonHubFull, err.Error())
 	case errors.As(err, &onHub):
-		return &Fault{selarasv1alpha1.ReasonHubUnavailable, err.Error()}
+		return New(selarasv1alpha1.ReasonHubUnavailable, err.Error())
 	case errors.Is(err, children.ErrNotOwned):
-		return &Fault{selarasv1alpha1.ReasonNotOwned, err.Error()}
+		return New(selarasv1alpha1.ReasonNotOwned, err.Error())
 	}
-	return &Fault{selarasv1alpha1.ReasonRetrying, err.Error()}
+	return New(selarasv1alpha1.ReasonRetrying, err.Error())
 }
