@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -36,6 +37,7 @@ type link struct {
 	resume   time.Time // no call before, after failures
 	probe    time.Time // next probe while nothing else is let through
 	answered time.Time // when the last call succeeded
+	accepted bool      // the account was read over this connection
 }
 
 // health is what is reported of a link.
@@ -122,6 +124,8 @@ func (l *link) reload(ctx context.Context) {
 	w, err := readWire(config.ProxyURL, config.ServerName, l.caBundleFile, l.clientCertDir)
 	if err != nil {
 		l.invalid("InvalidTLS", err)
+		// Without connection, so that the mended files open one.
+		l.swap(nil, nil, openedWith{})
 		return
 	}
 	next := openedWith{
@@ -147,6 +151,8 @@ func (l *link) reload(ctx context.Context) {
 	transport, err := w.transport()
 	if err != nil {
 		l.invalid("InvalidTLS", err)
+		// Without connection, so that the mended files open one.
+		l.swap(nil, nil, openedWith{})
 		return
 	}
 	l.budget.set(perSecond, burst, d.Traits.RequestTimeout, transport)
@@ -175,7 +181,7 @@ func (l *link) swap(conn driver.Connection, client *http.Transport, with openedW
 	l.mu.Lock()
 	old, oldClient := l.conn, l.client
 	l.conn, l.client, l.opened = conn, client, with
-	l.failures, l.resume, l.probe = 0, time.Time{}, time.Time{}
+	l.failures, l.resume, l.probe, l.accepted = 0, time.Time{}, time.Time{}, false
 	if conn != nil {
 		l.can = abilitiesOf(conn, l.driver.Describe())
 	}
@@ -233,7 +239,7 @@ func (l *link) wantsProbe() bool {
 	if l.conn == nil || l.now().Before(l.probe) {
 		return false
 	}
-	return l.health.account.ID == "" || !l.health.connected || l.health.closed
+	return !l.accepted || !l.health.connected || l.health.closed
 }
 
 func (l *link) askAccount(ctx context.Context) {
@@ -251,12 +257,41 @@ func (l *link) askAccount(ctx context.Context) {
 	account, err := conn.Account(driver.WithOperation(ctx, driver.OpAccount))
 	l.note(ctx, err)
 	if err == nil {
-		l.set(func(h *health) { h.account = account })
+		l.mu.Lock()
+		l.accepted = true
+		l.mu.Unlock()
+		l.set(func(h *health) {
+			h.account, h.connected, h.reason, h.message, h.problem, h.about = account, true, "", "", "", ""
+		})
 		return
 	}
+	l.refused(err)
 	l.mu.Lock()
 	l.probe = l.now().Add(min(maxCallPause, max(wait, time.Duration(l.failures)*time.Second)))
 	l.mu.Unlock()
+}
+
+// refused learns from an account that cannot be read for reasons that no retry
+// mends: the shop does not have what the spec names, or the endpoint is no such
+// shop. Where it worked before over the same connection, it is an outage.
+func (l *link) refused(err error) {
+	var e *driver.Error
+	if !errors.As(err, &e) || e.Class != driver.ClassInvalid {
+		return
+	}
+	l.mu.Lock()
+	accepted := l.accepted
+	l.mu.Unlock()
+	reason, about := cmp.Or(e.Reason, "InvalidConfig"), bounded(err.Error(), maxMessage)
+	if e.Message != "" {
+		about = bounded(e.Op+": "+e.Message, maxMessage)
+	}
+	l.set(func(h *health) {
+		h.connected, h.reason, h.message = false, reason, about
+		if !accepted {
+			h.problem, h.about = reason, about
+		}
+	})
 }
 
 // call makes one call of the driver, as soon as calls are let through.
@@ -310,8 +345,10 @@ func (l *link) note(ctx context.Context, err error) {
 		l.failures, l.resume, l.answered = 0, time.Time{}, l.now()
 		l.mu.Unlock()
 		l.set(func(h *health) {
-			h.connected, h.closed, h.reason, h.message = true, false, "", ""
-			h.credentials, h.credentialsMessage = workload.CredentialsValid, ""
+			h.closed, h.credentials, h.credentialsMessage = false, workload.CredentialsValid, ""
+			if h.problem == "" {
+				h.connected, h.reason, h.message = true, "", ""
+			}
 		})
 	case class == driver.ClassUnauthorized:
 		l.set(func(h *health) {
