@@ -97,7 +97,7 @@ func (w *world) invitation() []string {
 // leave ends everything, says where logs are when a step failed, and removes
 // a temporary data directory otherwise.
 func (w *world) leave(err error) error {
-	fmt.Fprintln(w.options.Out, "Stopping connectors, shops and the control plane …")
+	fmt.Fprintln(w.options.Out, "Stopping: connectors finish what they have begun, then the shops and the control plane …")
 	w.close()
 	if err != nil {
 		return fmt.Errorf("%w\nLogs of the shops are in %s, of pods and the control plane in %s", err,
