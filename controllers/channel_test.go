@@ -192,7 +192,7 @@ func TestWhatOnlyTheDriverKnowsIsShown(t *testing.T) {
 		}, "Connected", "False/Unreachable"},
 		{"TLS failure", func(r *workload.ChannelReport) {
 			r.Connected, r.Reason, r.Message = false, selarasv1alpha1.ReasonTLSFailed, "certificate signed by unknown authority"
-		}, "Connected", "False/TLSFailed"},
+		}, "Connected", "False/" + selarasv1alpha1.ReasonTLSFailed},
 		{"config the driver rejects", func(r *workload.ChannelReport) {
 			r.Problem, r.ProblemMessage = selarasv1alpha1.ReasonInvalidConfig, "spec.config.stockLocation: must be text"
 		}, "Stalled", "True/InvalidConfig"},
