@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"bytes"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -36,6 +37,8 @@ type engine struct {
 	// read wait for it rather than being read one by one.
 	comparing bool
 
+	// revision is the last number given to a reading of stock.
+	revision uint64
 	// failure is why the store cannot be written any more: nothing is, from
 	// then on, and failed is closed.
 	failure error
@@ -103,6 +106,7 @@ type sku struct {
 	record record
 	before class
 	stored bool
+	was    []byte // as it was stored
 	want   want
 	wanted bool
 	// delay and entry are hints for the queue.
@@ -147,7 +151,10 @@ func (t *txn) sku(name string) (*sku, error) {
 		return s, nil
 	}
 	s := &sku{name: name}
-	found, err := t.e.store.readRecord(name, &s.record)
+	found, err := t.e.store.get(recordKey(name), func(b []byte) error {
+		s.was = append([]byte(nil), b...)
+		return s.record.decode(b)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("SKU %q: %w", name, err)
 	}
@@ -210,23 +217,30 @@ func (t *txn) evaluate(s *sku, ev event) error {
 	return nil
 }
 
+// put stores a record if it changed.
+func (t *txn) put(name string, s *sku) error {
+	if s.record.empty() {
+		if s.stored {
+			return t.c.dropRecord(name)
+		}
+		return nil
+	}
+	now := s.record.encode(make([]byte, 0, 96))
+	if s.stored && bytes.Equal(now, s.was) {
+		return nil
+	}
+	return t.c.put(recordKey(name), now)
+}
+
 func (t *txn) commit(synced bool) error {
 	for name, s := range t.skus {
-		if s.record.empty() {
-			if s.stored {
-				if err := t.c.dropRecord(name); err != nil {
-					t.c.abandon()
-					return err
-				}
-			}
-			continue
-		}
-		if err := t.c.putRecord(name, &s.record); err != nil {
+		if err := t.put(name, s); err != nil {
 			t.c.abandon()
 			return err
 		}
 	}
 	if t.putMeta {
+		t.meta.Revision = max(t.meta.Revision, t.e.revision)
 		if err := t.c.putMeta(t.meta); err != nil {
 			t.c.abandon()
 			return err

@@ -38,7 +38,16 @@ func (e *engine) confirmations(op operation, jobs []*job) []catalog.Fact {
 }
 
 func (e *engine) stockConfirmed(j *job) catalog.Fact {
-	return catalog.Fact{StockConfirmed: &catalog.StockConfirmed{SKU: j.sku, Basis: e.can.basis, OnHand: j.intent.Stock.Quantity}}
+	return catalog.Fact{StockConfirmed: &catalog.StockConfirmed{
+		SKU: j.sku, Basis: e.can.basis, OnHand: j.intent.Stock.Quantity, Revision: e.nextRevision(),
+	}}
+}
+
+// nextRevision numbers readings of stock: this clock, kept from falling. The
+// lock is held.
+func (e *engine) nextRevision() uint64 {
+	e.revision = max(e.revision+1, e.meta.Revision+1, uint64(e.now().UnixNano()))
+	return e.revision
 }
 
 // assume takes an intent as what the channel shows.

@@ -97,12 +97,15 @@ func (e *engine) setRoutes(ctx context.Context, p *routes) error {
 
 // sweep looks at every SKU that has a record or an item under new rules.
 func (e *engine) sweep(ctx context.Context, p *routes) error {
-	look := func(names []string) error {
+	look := func(names []string, fresh bool) error {
 		return e.update(false, func(t *txn) error {
 			for _, name := range names {
 				s, err := t.sku(name)
 				if err != nil {
 					return err
+				}
+				if fresh && s.stored {
+					continue // looked at as a record
 				}
 				w, err := t.want(s)
 				if err != nil {
@@ -121,7 +124,7 @@ func (e *engine) sweep(ctx context.Context, p *routes) error {
 			return nil
 		})
 	}
-	walk := func(next func(after string, add func(string)) (string, bool, error)) error {
+	walk := func(fresh bool, next func(after string, add func(string)) (string, bool, error)) error {
 		after := ""
 		for more := true; more; {
 			if err := ctx.Err(); err != nil {
@@ -133,13 +136,13 @@ func (e *engine) sweep(ctx context.Context, p *routes) error {
 			if err != nil {
 				return err
 			}
-			if err := look(names); err != nil {
+			if err := look(names, fresh); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	err := walk(func(after string, add func(string)) (string, bool, error) {
+	err := walk(false, func(after string, add func(string)) (string, bool, error) {
 		return e.store.eachRecord(after, chunk, func(name string, _ *record) error { add(name); return nil })
 	})
 	for i := range p.feeds {
@@ -147,7 +150,7 @@ func (e *engine) sweep(ctx context.Context, p *routes) error {
 			return err
 		}
 		source := p.feeds[i].source
-		err = walk(func(after string, add func(string)) (string, bool, error) {
+		err = walk(true, func(after string, add func(string)) (string, bool, error) {
 			return e.store.eachItem(source, after, chunk, func(name string) error { add(name); return nil })
 		})
 	}

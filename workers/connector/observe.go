@@ -190,13 +190,18 @@ func (e *engine) tell(name string, r *record, found []driver.Listing, whole bool
 	case first && e.routes.publishes && e.routes.owns && !e.seeded(name, e.store.readItem):
 		facts = append(facts, catalog.Fact{StockObserved: e.stockObserved(name, l)})
 	case !first && q != r.shown.stored(e.can.basis) && r.ours(q):
-		facts = append(facts, catalog.Fact{StockConfirmed: &catalog.StockConfirmed{SKU: name, Basis: e.can.basis, OnHand: q}})
+		facts = append(facts, catalog.Fact{StockConfirmed: &catalog.StockConfirmed{
+			SKU: name, Basis: e.can.basis, OnHand: q, Revision: e.nextRevision(),
+		}})
 	}
 	return facts
 }
 
 func (e *engine) stockObserved(name string, l *driver.Listing) *catalog.StockObserved {
-	o := &catalog.StockObserved{SKU: name, OnHand: l.Stock.OnHand, Reserved: l.Stock.Reserved, Basis: e.can.basis, ChangedAt: l.ChangedAt}
+	o := &catalog.StockObserved{
+		SKU: name, OnHand: l.Stock.OnHand, Reserved: l.Stock.Reserved, Basis: e.can.basis,
+		ChangedAt: l.ChangedAt, Revision: e.nextRevision(),
+	}
 	if e.can.basis == driver.BasisAvailable {
 		o.OnHand, o.Reserved = l.Stock.Available, 0
 	}

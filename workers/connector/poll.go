@@ -33,7 +33,7 @@ const (
 	// minOrderPoll keeps the orders from eating the budget.
 	minOrderPoll = time.Second
 	// busyChanges is how often changes are asked for while writes wait.
-	busyChanges = 5 * time.Second
+	busyChanges = 10 * time.Second
 	maxLately   = 10_000
 	intakeItems = "items"
 	intakeOrder = "orders"
@@ -57,11 +57,19 @@ func (p *poller) changes(ctx context.Context) error {
 			if err := sleep(ctx, p.engine.pollEvery()-p.now().Sub(began)%p.engine.pollEvery()); err != nil {
 				return nil
 			}
-			if p.now().Sub(began) >= busyChanges || !p.engine.busy(p.batch()) {
+			if p.now().Sub(began) >= busyChanges || !p.yields() {
 				break
 			}
 		}
 	}
+}
+
+// yields reports whether changes can wait for writes: on a channel that is no
+// source they only tell drift, and most of them are echoes of these writes.
+func (p *poller) yields() bool {
+	var publishes bool
+	p.engine.view(func() { publishes = p.engine.routes.publishes })
+	return !publishes && p.engine.busy(p.batch())
 }
 
 // busy reports whether more than a batch of writes waits, so that the budget
@@ -94,7 +102,9 @@ func (p *poller) pollChanges(ctx context.Context) error {
 		if err != nil || !supported {
 			return err
 		}
-		more = page.More
+		if more = page.More; more && p.yields() {
+			return nil // the rest when there is time
+		}
 	}
 	p.intake(intakeItems, p.now())
 	return nil

@@ -55,6 +55,8 @@ type meta struct {
 	Listings int       `json:"listings,omitempty"`
 	// Requested are the tokens whose comparison is done, by who asked.
 	Requested map[string]string `json:"requested,omitempty"`
+	// Revision is at least the last number given to a reading of stock.
+	Revision uint64 `json:"revision,omitempty"`
 	// UID is the Channel's UID; another one starts from nothing.
 	UID string `json:"uid,omitempty"`
 }
@@ -66,7 +68,7 @@ var (
 	recordsFrom  = []byte("s")
 	recordsTo    = []byte("t")
 	errStore     = errors.New("the connector's store")
-	cacheBytes   = int64(8 << 20)
+	cacheBytes   = int64(32 << 20)
 	memTableSize = uint64(4 << 20)
 )
 
@@ -211,10 +213,6 @@ type change struct {
 
 func (s *store) begin() *change { return &change{s: s, b: s.db.NewBatch()} }
 
-func (c *change) putRecord(sku string, r *record) error {
-	return c.put(recordKey(sku), r.encode(make([]byte, 0, 96)))
-}
-
 func (c *change) dropRecord(sku string) error {
 	if err := c.b.Delete(recordKey(sku), nil); err != nil {
 		return fmt.Errorf("write %w: %w", errStore, err)
@@ -268,6 +266,9 @@ func (c *change) put(key, value []byte) error {
 // may be lost with everything after them when the machine stops.
 func (c *change) commit(synced bool) error {
 	defer c.b.Close()
+	if c.b.Empty() {
+		return nil
+	}
 	c.s.commits++
 	if c.s.hook != nil {
 		if err := c.s.hook(c.s.commits); err != nil {

@@ -115,8 +115,9 @@ func TestManyChangesOfOneSKUAreOneWrite(t *testing.T) {
 		s.shows(fmt.Sprintf("S%02d", i), 200+rounds-1, 10)
 		s.ascending(fmt.Sprintf("S%02d", i))
 	}
-	// Two writers may have had a batch each on its way when the shop got stuck.
-	if got, most := s.Calls(driver.OpWrite)-before, skus/20+2; got > most {
+	// Two writers may have had a batch each on its way when the shop got stuck,
+	// and come back one after the other.
+	if got, most := s.Calls(driver.OpWrite)-before, skus/20+3; got > most {
 		t.Errorf("%d write calls, want at most %d", got, most)
 	}
 }
