@@ -115,7 +115,7 @@ func (b *budget) requestTimeout() time.Duration {
 func (b *budget) RoundTrip(req *http.Request) (*http.Response, error) {
 	op := driver.OperationOf(req.Context())
 	began := b.now()
-	if err := b.wait(req.Context()); err != nil {
+	if err := b.wait(req.Context(), writes(op)); err != nil {
 		closeBody(req)
 		return nil, notSent(err)
 	}
@@ -143,13 +143,20 @@ func (b *budget) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// wait takes one token, after any pause the channel asked for.
-func (b *budget) wait(ctx context.Context) error {
+// errSilence keeps a write from waiting for the end of a pause.
+var errSilence = errors.New("the channel asked for silence")
+
+// wait takes one token, after any pause the channel asked for. A write does not
+// wait for the end of a pause: what it carries would be old by then.
+func (b *budget) wait(ctx context.Context, write bool) error {
 	for {
 		b.mu.Lock()
 		limiter, paused := b.limiter, b.paused
 		b.mu.Unlock()
 		if d := paused.Sub(b.now()); d > 0 {
+			if write {
+				return errSilence
+			}
 			if err := sleep(ctx, d); err != nil {
 				return err
 			}
@@ -165,6 +172,11 @@ func (b *budget) wait(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// writes reports whether an operation changes the channel.
+func writes(op driver.Operation) bool {
+	return op == driver.OpWrite || op == driver.OpCreate || op == driver.OpRemove
 }
 
 // reasonNotSent marks errors by which certainly nothing left.

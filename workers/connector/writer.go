@@ -143,8 +143,10 @@ func (w *writer) send(ctx, work context.Context, op operation, jobs []*job) {
 	size := map[operation]int{opWrite: w.limits.write, opCreate: w.limits.create, opRemove: w.limits.remove}[op]
 	began := w.now()
 	for len(jobs) > 0 {
-		if ctx.Err() != nil || w.now().Sub(began) > roundTime {
-			return // the rest was not sent, and goes back to the queue
+		if ctx.Err() != nil || w.now().Sub(began) > roundTime || !w.link.passes() {
+			// The rest was not sent, and goes back to the queue: while it waited
+			// for the channel, its values could become old.
+			return
 		}
 		n := min(size, len(jobs))
 		w.write(work, op, jobs[:n])
