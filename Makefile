@@ -83,6 +83,11 @@ lint: $(GOLANGCI_LINT) ## Run every linter of .golangci.yml.
 test: manifests generate controlplane promtool shops ## Unit tests, tests against a real API server, the full loop with real shops.
 	KUBEBUILDER_ASSETS="$$(hack/controlplane/install.sh --print-dir)" go test -timeout 30m ./...
 
+.PHONY: test-medusa
+test-medusa: ## The Medusa driver against a real server (installs Medusa once, 3 to 10 minutes).
+	@hack/shops/install.sh medusa postgres nginx
+	go test -tags medusa -timeout 30m -run Medusa ./connectors/medusa ./test/shops
+
 .PHONY: test-race
 test-race: ## The pure packages under the race detector.
 	go test -race $(PURE)

@@ -5,12 +5,13 @@ import (
 	"maps"
 
 	"selaras.dev/selaras/connectors/driver"
+	"selaras.dev/selaras/connectors/medusa"
 	"selaras.dev/selaras/connectors/vendure"
 )
 
 var drivers = func() map[string]driver.Driver {
 	byType := map[string]driver.Driver{}
-	for _, d := range []driver.Driver{vendure.New()} {
+	for _, d := range []driver.Driver{vendure.New(), medusa.New()} {
 		byType[d.Describe().Type] = d
 	}
 	return byType

@@ -12,8 +12,10 @@ func TestDriversAreFoundByTheirType(t *testing.T) {
 			t.Errorf("%q is not found", name)
 		}
 	}
-	if _, ok := Lookup("vendure"); !ok {
-		t.Error("vendure is not found")
+	for _, name := range []string{"vendure", "medusa"} {
+		if _, ok := Lookup(name); !ok {
+			t.Errorf("%s is not found", name)
+		}
 	}
 	if _, ok := Lookup("nosuch"); ok {
 		t.Error("a type that does not exist is found")

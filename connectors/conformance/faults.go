@@ -72,7 +72,8 @@ func throttled(t *testing.T, s *suite) {
 func frozen(t *testing.T, s *suite) {
 	ctx := s.context(t)
 	sku := s.add(t, ctx, "FROZEN")
-	c := s.open(t, withTimeout(700*time.Millisecond))
+	// Long enough for a write of a shop that is awake on a busy machine.
+	c := s.open(t, withTimeout(4*time.Second))
 	l := c.listing(t, ctx, sku)
 	price := s.money(717)
 	intent := driver.Intent{Key: driver.Key{SKU: sku, Ref: l.Ref}, Price: &price}
@@ -80,15 +81,15 @@ func frozen(t *testing.T, s *suite) {
 		t.Fatalf("before the freeze: %v", err)
 	}
 	price = s.money(718)
-	s.shop.Freeze()
 	thaw := true
 	defer func() {
 		if thaw {
 			s.shop.Thaw()
 		}
 	}()
-	_, readErr := c.get(ctx, sku)
+	c.transport.onWrite(s.shop.Freeze)
 	_, writeErr := c.write(ctx, intent)
+	_, readErr := c.get(ctx, sku)
 	_, accountErr := c.Account(ctx)
 	s.shop.Thaw()
 	thaw = false
@@ -115,7 +116,7 @@ func gatewayTimeout(t *testing.T, s *suite) {
 	c := s.open(t, withEndpoint(endpoint))
 	l := c.listing(t, ctx, sku)
 	price := s.money(818)
-	s.shop.Freeze()
+	c.transport.onWrite(s.shop.Freeze)
 	_, writeErr := c.write(ctx, driver.Intent{Key: driver.Key{SKU: sku, Ref: l.Ref}, Price: &price})
 	_, readErr := c.get(ctx, sku)
 	s.shop.Thaw()

@@ -121,6 +121,8 @@ type transport struct {
 	// failFrom is the number of the request from which on all fail before they
 	// are sent; negative for none.
 	failFrom int
+	// beforeWrite is called once, before the next request that may write.
+	beforeWrite func()
 }
 
 var errCut = errors.New("the test cut the connection")
@@ -132,12 +134,27 @@ func (tr *transport) cutAfter(requests int) {
 	tr.failFrom = tr.requests + requests
 }
 
+// onWrite calls do before the next request that may write: a driver may have to
+// read before it writes, and what is cut off there is no write.
+func (tr *transport) onWrite(do func()) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	tr.beforeWrite = do
+}
+
 func (tr *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	tr.mu.Lock()
 	tr.requests++
 	tr.operations[driver.OperationOf(r.Context())]++
 	cut := tr.failFrom >= 0 && tr.requests > tr.failFrom
+	var before func()
+	if r.Method != http.MethodGet {
+		before, tr.beforeWrite = tr.beforeWrite, nil
+	}
 	tr.mu.Unlock()
+	if before != nil {
+		before()
+	}
 	if cut {
 		return nil, errCut
 	}

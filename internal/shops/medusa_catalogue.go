@@ -1,6 +1,7 @@
 package shops
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 type MedusaListing struct {
 	ID, ProductID, InventoryItem string
 	SKU, Name                    string // Name is the product's title
+	Title                        string // the variant's own
 	Published                    bool
 	Prices                       map[string]string // by currency in lower case: decimal number of major units
 	OnHand, Reserved             int               // over all stock locations
@@ -29,6 +31,7 @@ type MedusaProduct struct {
 // MedusaVariant is one SKU of a new product.
 type MedusaVariant struct {
 	SKU    string
+	Title  string            // default: the SKU
 	Prices map[string]string // by currency in lower case: decimal number of major units
 	OnHand int
 }
@@ -36,6 +39,7 @@ type MedusaVariant struct {
 type medusaVariantNode struct {
 	ID        string    `json:"id"`
 	SKU       string    `json:"sku"`
+	Title     string    `json:"title"`
 	UpdatedAt time.Time `json:"updated_at"`
 	Product   struct {
 		ID     string `json:"id"`
@@ -58,14 +62,14 @@ type medusaVariantNode struct {
 	} `json:"inventory_items"`
 }
 
-const medusaVariantFields = "id,sku,updated_at,product.id,product.title,product.status," +
+const medusaVariantFields = "id,sku,title,updated_at,product.id,product.title,product.status," +
 	"prices.id,prices.amount,prices.currency_code,inventory_items.inventory_item_id," +
 	"inventory_items.inventory.location_levels.stocked_quantity," +
 	"inventory_items.inventory.location_levels.reserved_quantity"
 
 func (n medusaVariantNode) listing() MedusaListing {
 	l := MedusaListing{
-		ID: n.ID, ProductID: n.Product.ID, SKU: n.SKU, Name: n.Product.Title,
+		ID: n.ID, ProductID: n.Product.ID, SKU: n.SKU, Name: n.Product.Title, Title: n.Title,
 		Published: n.Product.Status == "published", Prices: map[string]string{}, UpdatedAt: n.UpdatedAt,
 	}
 	for _, p := range n.Prices {
@@ -169,6 +173,15 @@ func (m *Medusa) updateVariant(ctx context.Context, n medusaVariantNode, fields 
 	return m.post(ctx, "/admin/products/"+n.Product.ID+"/variants/"+n.ID, fields, nil)
 }
 
+// SetTitle changes the title of a variant.
+func (m *Medusa) SetTitle(ctx context.Context, sku, title string) error {
+	n, err := m.variant(ctx, sku)
+	if err != nil {
+		return err
+	}
+	return m.updateVariant(ctx, n, map[string]any{"title": title})
+}
+
 // SetName changes the title of a SKU's product.
 func (m *Medusa) SetName(ctx context.Context, sku, name string) error {
 	return m.updateProduct(ctx, sku, map[string]any{"title": name})
@@ -246,7 +259,7 @@ func (m *Medusa) CreateProducts(ctx context.Context, products ...MedusaProduct) 
 			}
 			values = append(values, v.SKU)
 			variants = append(variants, map[string]any{
-				"title": v.SKU, "sku": v.SKU, "manage_inventory": true,
+				"title": cmp.Or(v.Title, v.SKU), "sku": v.SKU, "manage_inventory": true,
 				"options": map[string]string{"Edition": v.SKU}, "prices": prices,
 			})
 			onHand[v.SKU] = v.OnHand

@@ -10,50 +10,28 @@ import (
 // order's code is its id. Medusa does not keep what was ordered first: Ordered
 // is the current quantity.
 func (m *Medusa) PlaceOrder(ctx context.Context, lines ...Line) (Order, error) {
-	store, err := m.shopStore(ctx)
+	shopper, cart, err := m.openCart(ctx, lines)
 	if err != nil {
 		return Order{}, err
 	}
-	items := []any{}
-	for _, line := range lines {
-		listing, err := m.Listing(ctx, line.SKU)
-		if err != nil {
-			return Order{}, err
-		}
-		items = append(items, map[string]any{"variant_id": listing.ID, "quantity": line.Quantity})
-	}
-	shopper := newREST(m.URL(), http.Header{"X-Publishable-Api-Key": {store.PublishableKey}})
 	post := func(path string, body, out any) error { return shopper.do(ctx, http.MethodPost, path, body, out) }
-
-	var cart struct {
-		Cart identified `json:"cart"`
-	}
-	if err := post("/store/carts", map[string]any{
-		"region_id": store.Region, "email": "shopper@customer.test", "items": items,
-		"shipping_address": map[string]string{
-			"first_name": "Sam", "last_name": "Shopper", "address_1": "Main Street 1",
-			"city": "Vienna", "postal_code": "1010", "country_code": "at",
-		},
-	}, &cart); err != nil {
-		return Order{}, err
-	}
 	var shipping struct {
 		ShippingOptions []identified `json:"shipping_options"`
 	}
-	if err := shopper.do(ctx, http.MethodGet, "/store/shipping-options?cart_id="+cart.Cart.ID, nil, &shipping); err != nil {
+	if err := shopper.do(ctx, http.MethodGet, "/store/shipping-options?cart_id="+cart, nil, &shipping); err != nil {
 		return Order{}, err
 	}
 	if len(shipping.ShippingOptions) == 0 {
 		return Order{}, fmt.Errorf("shops: %s offers no shipping option", m.URL())
 	}
-	at := "/store/carts/" + cart.Cart.ID
+	at := "/store/carts/" + cart
 	if err := post(at+"/shipping-methods", map[string]any{"option_id": shipping.ShippingOptions[0].ID}, nil); err != nil {
 		return Order{}, err
 	}
 	var payment struct {
 		PaymentCollection identified `json:"payment_collection"`
 	}
-	if err := post("/store/payment-collections", map[string]any{"cart_id": cart.Cart.ID}, &payment); err != nil {
+	if err := post("/store/payment-collections", map[string]any{"cart_id": cart}, &payment); err != nil {
 		return Order{}, err
 	}
 	if err := post("/store/payment-collections/"+payment.PaymentCollection.ID+"/payment-sessions",
@@ -71,6 +49,42 @@ func (m *Medusa) PlaceOrder(ctx context.Context, lines ...Line) (Order, error) {
 		return Order{}, &RefusedError{Action: "complete the cart", Code: placed.Error.Type, Message: placed.Error.Message}
 	}
 	return m.Order(ctx, placed.Order.ID)
+}
+
+// OpenCart leaves a purchase unfinished.
+func (m *Medusa) OpenCart(ctx context.Context, lines ...Line) error {
+	_, _, err := m.openCart(ctx, lines)
+	return err
+}
+
+// openCart puts the lines into a new cart and returns the shopper and its id.
+func (m *Medusa) openCart(ctx context.Context, lines []Line) (shopper *rest, cartID string, err error) {
+	store, err := m.shopStore(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	items := []any{}
+	for _, line := range lines {
+		listing, err := m.Listing(ctx, line.SKU)
+		if err != nil {
+			return nil, "", err
+		}
+		items = append(items, map[string]any{"variant_id": listing.ID, "quantity": line.Quantity})
+	}
+	shopper = newREST(m.URL(), http.Header{"X-Publishable-Api-Key": {store.PublishableKey}})
+	var cart struct {
+		Cart identified `json:"cart"`
+	}
+	if err := shopper.do(ctx, http.MethodPost, "/store/carts", map[string]any{
+		"region_id": store.Region, "email": "shopper@customer.test", "items": items,
+		"shipping_address": map[string]string{
+			"first_name": "Sam", "last_name": "Shopper", "address_1": "Main Street 1",
+			"city": "Vienna", "postal_code": "1010", "country_code": "at",
+		},
+	}, &cart); err != nil {
+		return nil, "", err
+	}
+	return shopper, cart.Cart.ID, nil
 }
 
 // Order returns the order with an id.
@@ -150,6 +164,49 @@ func (m *Medusa) CancelOrder(ctx context.Context, id string, lines ...Line) erro
 		}
 		return nil
 	})
+}
+
+// Return takes back units of an order that were sent, and puts them on the
+// shelf of the stock location.
+func (m *Medusa) Return(ctx context.Context, id string, lines ...Line) error {
+	store, err := m.shopStore(ctx)
+	if err != nil {
+		return err
+	}
+	order, err := m.Order(ctx, id)
+	if err != nil {
+		return err
+	}
+	items := []any{}
+	for _, line := range lines {
+		found, err := order.line(line.SKU)
+		if err != nil {
+			return err
+		}
+		items = append(items, map[string]any{"id": found.ID, "quantity": line.Quantity})
+	}
+	var begun struct {
+		Return identified `json:"return"`
+	}
+	if err := m.post(ctx, "/admin/returns", map[string]any{"order_id": id, "location_id": store.Location}, &begun); err != nil {
+		return err
+	}
+	at := "/admin/returns/" + begun.Return.ID
+	for _, step := range []struct {
+		path string
+		body map[string]any
+	}{
+		{"/request-items", map[string]any{"items": items}},
+		{"/request", map[string]any{}},
+		{"/receive", map[string]any{}},
+		{"/receive-items", map[string]any{"items": items}},
+		{"/receive/confirm", map[string]any{}},
+	} {
+		if err := m.post(ctx, at+step.path, step.body, nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // AddOrderLine adds units to an order that was placed.

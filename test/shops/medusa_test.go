@@ -57,7 +57,7 @@ func medusaShowsWhatTheMerchantDid(t *testing.T, shop *core.Medusa) {
 	ok(err)
 	want := core.MedusaListing{
 		ID: got.ID, ProductID: got.ProductID, InventoryItem: got.InventoryItem, UpdatedAt: got.UpdatedAt,
-		SKU: "TEA-3", Name: "Té verde 緑茶", OnHand: 90,
+		SKU: "TEA-3", Title: "TEA-1", Name: "Té verde 緑茶", OnHand: 90,
 		Prices: map[string]string{"eur": "22.5", "usd": "25", "jpy": "1000", "kwd": "1.125"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
