@@ -13,18 +13,19 @@ import (
 	selarasv1alpha1 "selaras.dev/selaras/api/v1alpha1"
 )
 
-// Changes tells of those of the kinds that went wrong or recovered. What was
-// never known does not recover, and what is under way is no news.
+// Changes tells of those of the kinds that went wrong, be it from the first, or
+// recovered. What was never known does not recover, and what is under way is no
+// news.
 func Changes(recorder events.EventRecorder, object runtime.Object, before, after []metav1.Condition, kinds ...string) {
 	for _, kind := range kinds {
 		was, is := meta.FindStatusCondition(before, kind), meta.FindStatusCondition(after, kind)
-		if was == nil || is == nil || (was.Status == is.Status && was.Reason == is.Reason) {
+		if is == nil || (was != nil && was.Status == is.Status && was.Reason == is.Reason) {
 			continue
 		}
 		switch bad := badStatus(kind); {
 		case is.Status == bad && !underWay[is.Reason]:
 			recorder.Eventf(object, nil, corev1.EventTypeWarning, is.Reason, "Reconcile", "%s is %s: %s", kind, is.Status, is.Message)
-		case was.Status == bad && is.Status != bad && is.Status != metav1.ConditionUnknown:
+		case was != nil && was.Status == bad && is.Status != bad && is.Status != metav1.ConditionUnknown:
 			recorder.Eventf(object, nil, corev1.EventTypeNormal, is.Reason, "Reconcile", "%s is %s again: %s", kind, is.Status, is.Message)
 		}
 	}
