@@ -10,8 +10,10 @@ import (
 
 // Limits of what a fold believes.
 const (
-	// MaxUnits is the largest quantity that is not absurd.
-	MaxUnits = 1_000_000_000
+	// MaxUnits is the largest quantity that is not absurd: 2^31-1, which most
+	// shops can store at most, and which merchants enter for "as many as you
+	// like".
+	MaxUnits = 1<<31 - 1
 	// MaxClockSkew is how far a channel's time may be ahead of the hub's
 	// before it is noted.
 	MaxClockSkew = 5 * time.Second
