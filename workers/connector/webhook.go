@@ -37,6 +37,7 @@ type lookup struct {
 
 const (
 	maxDelivery     = 1 << 20
+	maxHeard        = 4 << 20
 	deliveryTimeout = 10 * time.Second
 	// maxDeliveries bounds those that are worked on at a time.
 	maxDeliveries = 64
@@ -77,15 +78,17 @@ func (w *webhooks) ServeHTTP(rw http.ResponseWriter, req *http.Request) {
 		unavailable(rw, "too many deliveries at a time")
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(rw, req.Body, maxDelivery))
+	body, err := io.ReadAll(io.LimitReader(req.Body, maxDelivery+1))
 	if err != nil {
-		var large *http.MaxBytesError
-		if errors.As(err, &large) {
-			w.note(false, "a delivery was larger than 1 MiB")
-			http.Error(rw, "the body is larger than 1 MiB", http.StatusRequestEntityTooLarge)
-			return
-		}
 		http.Error(rw, "the body could not be read", http.StatusBadRequest)
+		return
+	}
+	if len(body) > maxDelivery {
+		// Hear out a sender that is only somewhat too long, or it may miss the
+		// answer.
+		_, _ = io.CopyN(io.Discard, req.Body, maxHeard)
+		w.note(false, "a delivery was larger than 1 MiB")
+		http.Error(rw, "the body is larger than 1 MiB", http.StatusRequestEntityTooLarge)
 		return
 	}
 	ctx, cancel := context.WithTimeout(req.Context(), deliveryTimeout)
