@@ -79,8 +79,10 @@ func (r *reporter) run(ctx context.Context) error {
 	}
 }
 
-// unchanging is a report without what moves while nothing happens.
+// unchanging is a report without what moves while nothing happens. A position
+// in the orders that is a heartbeat old is as good: orders may come again.
 func unchanging(w workload.ChannelReport) workload.ChannelReport {
+	w.OrdersCursor = ""
 	w.At, w.ItemsIntake, w.OrdersIntake = time.Time{}, time.Time{}, time.Time{}
 	return w
 }
