@@ -61,7 +61,7 @@ func (c *connection) ReadChanges(ctx context.Context, after driver.Cursor, limit
 		return c.startChanges(ctx, what)
 	}
 	var at changePosition
-	if err := decodeCursor(what, after, &at); err != nil {
+	if err := driver.DecodeCursor(what, after, &at); err != nil {
 		return driver.ChangePage{}, err
 	}
 	// A page that holds nothing is not worth a call of its own: in a shop at
@@ -74,7 +74,7 @@ func (c *connection) ReadChanges(ctx context.Context, after driver.Cursor, limit
 			return driver.ChangePage{}, err
 		}
 	}
-	return driver.ChangePage{Listings: listings, Next: encodeCursor(at), More: more}, nil
+	return driver.ChangePage{Listings: listings, Next: driver.EncodeCursor(at), More: more}, nil
 }
 
 // nextChanges reads the next page of both lists and says whether the walk goes
@@ -148,5 +148,5 @@ func (c *connection) startChanges(ctx context.Context, what string) (driver.Chan
 		return startFeed(newest, time.Now())
 	}
 	at := changePosition{Variants: start(data.Variants), Products: start(data.Products)}
-	return driver.ChangePage{Next: encodeCursor(at)}, nil
+	return driver.ChangePage{Next: driver.EncodeCursor(at)}, nil
 }

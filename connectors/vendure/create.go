@@ -94,7 +94,7 @@ func (c *connection) updateEach(ctx context.Context, s *shop, updates []driver.I
 	}
 	for n, i := range at {
 		if err != nil {
-			outcomes[i] = outcomeOf(err)
+			outcomes[i] = driver.OutcomeOf(err)
 		} else {
 			outcomes[i] = written[n]
 		}
@@ -130,7 +130,7 @@ func (c *connection) cannotCreate(s *shop, intent driver.Intent) *driver.Outcome
 func (c *connection) createGroup(ctx context.Context, s *shop, intents []driver.Intent, at []int, outcomes []driver.Outcome) {
 	fail := func(at []int, err error) {
 		for _, i := range at {
-			outcomes[i] = outcomeOf(err)
+			outcomes[i] = driver.OutcomeOf(err)
 		}
 	}
 	p, err := c.ensureProduct(ctx, s, *intents[at[0]].Content)
@@ -205,7 +205,7 @@ func (c *connection) createVariants(ctx context.Context, s *shop, intents []driv
 	}
 	if err != nil {
 		for _, i := range at {
-			outcomes[i] = outcomeOf(err)
+			outcomes[i] = driver.OutcomeOf(err)
 		}
 		return
 	}

@@ -79,7 +79,7 @@ func (c *connection) ensureProduct(ctx context.Context, s *shop, content driver.
 	if err != nil {
 		return nil, err
 	}
-	return nil, &driver.Error{Class: driver.ClassBatchRejected, Op: what, Reason: "SlugTaken", Message: clip(fmt.Sprintf("the shop would not give the slug %q to a new product", key))}
+	return nil, &driver.Error{Class: driver.ClassBatchRejected, Op: what, Reason: "SlugTaken", Message: driver.ClipMessage(fmt.Sprintf("the shop would not give the slug %q to a new product", key))}
 }
 
 // ensureOptions finds or makes the groups and options that tell a variant from

@@ -121,7 +121,7 @@ func (vendureDriver) Open(_ context.Context, settings driver.Settings) (driver.C
 		api: &api{
 			endpoint:     endpoint,
 			channelToken: config.ChannelToken,
-			http:         withoutRedirects(client),
+			http:         driver.WithoutRedirects(client),
 			session:      newSession(settings.Credentials[KeyUsername], settings.Credentials[KeyPassword]),
 		},
 		config:   config,
@@ -132,14 +132,6 @@ func (vendureDriver) Open(_ context.Context, settings driver.Settings) (driver.C
 		creating: make(chan struct{}, 1),
 		orders:   newOrderMemory(),
 	}, nil
-}
-
-// withoutRedirects is the client, except that it follows no redirect: the
-// password would go wherever it points.
-func withoutRedirects(client *http.Client) *http.Client {
-	own := *client
-	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &own
 }
 
 // adminEndpoint returns the URL of the Admin API: the endpoint as it is, with

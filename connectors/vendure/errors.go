@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"regexp"
 	"strconv"
-	"strings"
 	"time"
 
 	"selaras.dev/selaras/connectors/driver"
@@ -38,23 +37,8 @@ const (
 	reasonInvalidPrice    = "InvalidPrice"
 )
 
-const maxMessage = 512
-
 func invalid(op, reason, message string) *driver.Error {
-	return &driver.Error{Class: driver.ClassInvalid, Op: op, Reason: reason, Message: clip(message)}
-}
-
-// clip bounds a message of the shop to what an outcome may carry.
-func clip(message string) string {
-	message = strings.ToValidUTF8(message, "?")
-	if len(message) <= maxMessage {
-		return message
-	}
-	cut := maxMessage - len("…")
-	for cut > 0 && message[cut]&0xC0 == 0x80 {
-		cut--
-	}
-	return message[:cut] + "…"
+	return &driver.Error{Class: driver.ClassInvalid, Op: op, Reason: reason, Message: driver.ClipMessage(message)}
 }
 
 // interrupted matches what database clients say when the connection broke
@@ -69,7 +53,7 @@ var outOfRange = regexp.MustCompile(`(?i)out of range`)
 // one cause.
 func classify(op string, write bool, errs []graphqlError) *driver.Error {
 	first := errs[0]
-	e := &driver.Error{Op: op, Message: clip(first.Message)}
+	e := &driver.Error{Op: op, Message: driver.ClipMessage(first.Message)}
 	blame := driver.ClassInvalid
 	if write {
 		blame = driver.ClassBatchRejected
@@ -113,7 +97,7 @@ func classifyStatus(op string, write bool, status int, header http.Header) *driv
 	case status == http.StatusTooManyRequests,
 		status == http.StatusServiceUnavailable && header.Get("Retry-After") != "":
 		e.Class, e.Reason = driver.ClassThrottled, reasonThrottled
-		e.RetryAfter = retryAfter(header, time.Now())
+		e.RetryAfter = driver.RetryAfter(header, time.Now())
 	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusProxyAuthRequired:
 		e.Class, e.Reason = driver.ClassUnauthorized, reasonForbidden
 	case status == http.StatusServiceUnavailable:
@@ -136,16 +120,4 @@ func classifyStatus(op string, write bool, status int, header http.Header) *driv
 		}
 	}
 	return e
-}
-
-// retryAfter reads the header in both of its forms; zero when absent or past.
-func retryAfter(header http.Header, now time.Time) time.Duration {
-	value := strings.TrimSpace(header.Get("Retry-After"))
-	if seconds, err := strconv.ParseInt(value, 10, 32); err == nil {
-		return max(0, time.Duration(seconds)*time.Second)
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		return max(0, at.Sub(now))
-	}
-	return 0
 }

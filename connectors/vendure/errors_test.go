@@ -2,10 +2,7 @@ package vendure
 
 import (
 	"net/http"
-	"strings"
 	"testing"
-	"time"
-	"unicode/utf8"
 
 	"selaras.dev/selaras/connectors/driver"
 )
@@ -73,30 +70,6 @@ func TestStatusesOfProxiesAreClassified(t *testing.T) {
 		}
 		if got := classifyStatus("x", true, c.status, c.header); got.Class != c.write {
 			t.Errorf("%d, writing: %s, want %s", c.status, got.Class, c.write)
-		}
-	}
-}
-
-func TestRetryAfterIsReadInBothForms(t *testing.T) {
-	t.Parallel()
-	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-	for value, want := range map[string]time.Duration{
-		"3": 3 * time.Second, " 3 ": 3 * time.Second, "-1": 0, "": 0, "soon": 0,
-		now.Add(time.Minute).Format(http.TimeFormat):  time.Minute,
-		now.Add(-time.Minute).Format(http.TimeFormat): 0,
-	} {
-		if got := retryAfter(http.Header{"Retry-After": {value}}, now); got != want {
-			t.Errorf("%q: %s, want %s", value, got, want)
-		}
-	}
-}
-
-func TestMessagesAreBoundedAndStayText(t *testing.T) {
-	t.Parallel()
-	for _, message := range []string{strings.Repeat("x", 2000), strings.Repeat("試", 700), "\xff\xfe", "short"} {
-		got := clip(message)
-		if len(got) > maxMessage || !utf8.ValidString(got) {
-			t.Errorf("clip of %d bytes: %d bytes, valid %v", len(message), len(got), utf8.ValidString(got))
 		}
 	}
 }

@@ -100,7 +100,7 @@ func (c *connection) ReadOrders(ctx context.Context, after driver.Cursor, limit 
 			return driver.OrderPage{}, err
 		}
 		at = orderPosition{Changed: startFeed(newest, time.Now()), OldestOpen: newest.Add(-overlap), Baseline: true}
-	} else if err := decodeCursor(what, after, &at); err != nil {
+	} else if err := driver.DecodeCursor(what, after, &at); err != nil {
 		return driver.OrderPage{}, err
 	}
 	m := c.orders
@@ -120,7 +120,7 @@ func (c *connection) ReadOrders(ctx context.Context, after driver.Cursor, limit 
 		}
 	}
 	r.at.Nonce = m.nonce()
-	return driver.OrderPage{Orders: r.orders, Next: encodeCursor(r.at), More: more}, nil
+	return driver.OrderPage{Orders: r.orders, Next: driver.EncodeCursor(r.at), More: more}, nil
 }
 
 func (c *connection) newestOrder(ctx context.Context, what string) (time.Time, error) {

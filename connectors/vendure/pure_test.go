@@ -143,12 +143,12 @@ func TestCursorsOfOthersAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, cursor := range []driver.Cursor{"x", "!", "e30x", "W10"} {
 		var at pagePosition
-		if err := decodeCursor("read", cursor, &at); driver.ClassOf(err) != driver.ClassInvalid || err == nil {
+		if err := driver.DecodeCursor("read", cursor, &at); driver.ClassOf(err) != driver.ClassInvalid || err == nil {
 			t.Errorf("%q: %v, want class Invalid", cursor, err)
 		}
 	}
 	var back pagePosition
-	if err := decodeCursor("read", encodeCursor(pagePosition{7, "9"}), &back); err != nil || back != (pagePosition{7, "9"}) {
+	if err := driver.DecodeCursor("read", driver.EncodeCursor(pagePosition{7, "9"}), &back); err != nil || back != (pagePosition{7, "9"}) {
 		t.Errorf("got %+v, %v", back, err)
 	}
 }

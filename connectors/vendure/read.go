@@ -46,7 +46,7 @@ func (c *connection) ReadPage(ctx context.Context, after driver.Cursor, limit in
 	ctx = driver.WithOperation(ctx, driver.OpRead)
 	limit = boundLimit(limit, pageSize)
 	var at pagePosition
-	if err := decodeCursor(what, after, &at); err != nil {
+	if err := driver.DecodeCursor(what, after, &at); err != nil {
 		return driver.ListingPage{}, err
 	}
 	s, err := c.shop.read(ctx, c)
@@ -72,7 +72,7 @@ func (c *connection) ReadPage(ctx context.Context, after driver.Cursor, limit in
 			page.Listings = append(page.Listings, c.listing(v, s, data.Global))
 		}
 		if end := at.Skip - overlap + len(items); end < data.Variants.Total && len(items) > 0 {
-			page.Next = encodeCursor(pagePosition{Skip: end, Last: items[len(items)-1].ID})
+			page.Next = driver.EncodeCursor(pagePosition{Skip: end, Last: items[len(items)-1].ID})
 		}
 		return page, nil
 	}

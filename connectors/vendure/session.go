@@ -75,7 +75,7 @@ func (s *session) login(ctx context.Context, a *api) (string, error) {
 		return "", &driver.Error{Class: driver.ClassTransient, Op: what, Reason: reasonBadAnswer, Err: err}
 	}
 	if data.Login.Typename != "CurrentUser" {
-		return "", &driver.Error{Class: driver.ClassUnauthorized, Op: what, Reason: reasonBadCredentials, Message: clip(data.Login.Message)}
+		return "", &driver.Error{Class: driver.ClassUnauthorized, Op: what, Reason: reasonBadCredentials, Message: driver.ClipMessage(data.Login.Message)}
 	}
 	token := response.header.Get("vendure-auth-token")
 	if token == "" {

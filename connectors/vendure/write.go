@@ -67,7 +67,7 @@ func newWriting(c *connection, s *shop, intents []driver.Intent) *writing {
 }
 
 func rejected(reason, message string) driver.Outcome {
-	return driver.Outcome{Kind: driver.Rejected, Reason: reason, Message: clip(message)}
+	return driver.Outcome{Kind: driver.Rejected, Reason: reason, Message: driver.ClipMessage(message)}
 }
 
 // refuseInvalid rejects what Vendure would take and should not (a negative

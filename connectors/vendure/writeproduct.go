@@ -2,7 +2,6 @@ package vendure
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
 
@@ -71,7 +70,7 @@ func (w *writing) updateProducts(ctx context.Context, ids []string, input []map[
 	}
 	if err != nil {
 		for _, id := range ids {
-			w.products[id] = outcomeOf(err)
+			w.products[id] = driver.OutcomeOf(err)
 		}
 		return
 	}
@@ -86,24 +85,4 @@ func (w *writing) updateProducts(ctx context.Context, ids []string, input []map[
 			w.stored[id] = l
 		}
 	}
-}
-
-// outcomeOf tells as an outcome of items what hit a call for them.
-func outcomeOf(err error) driver.Outcome {
-	o := driver.Outcome{Kind: driver.Failed}
-	var e *driver.Error
-	if !errors.As(err, &e) {
-		return o
-	}
-	o.Reason, o.Message, o.RetryAfter = e.Reason, clip(e.Message), e.RetryAfter
-	switch e.Class {
-	case driver.ClassThrottled:
-		o.Kind = driver.Throttled
-	case driver.ClassUnknown:
-		o.Kind = driver.Unknown
-	case driver.ClassBatchRejected:
-		o.Kind = driver.Rejected
-	case driver.ClassInvalid, driver.ClassUnauthorized, driver.ClassTransient, driver.ClassTLS:
-	}
-	return o
 }
