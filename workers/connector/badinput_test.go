@@ -116,6 +116,32 @@ func TestABrokenCABundleIsToldUntilItIsMended(t *testing.T) {
 	became("connected", func(h health) bool { return h.connected && h.problem == "" })
 }
 
+// Forged deliveries between good ones cannot make the state of the webhooks
+// change with each of them (I7).
+func TestForgedDeliveriesDoNotMakeTheReportBusy(t *testing.T) {
+	t.Parallel()
+	begun := time.Unix(1_000_000, 0)
+	w, state, changes := webhookHealth{served: true}, "Healthy", 0
+	for n := range 600 { // a minute of a good and a bad one in turn
+		now := begun.Add(time.Duration(n) * 100 * time.Millisecond)
+		if n%2 == 0 {
+			w.lastBad, w.message = now, "forged"
+		} else {
+			w.lastGood = now
+		}
+		if said, _ := w.say(now); said != state {
+			state, changes = said, changes+1
+		}
+	}
+	if state != "Failing" || changes != 1 {
+		t.Errorf("the state is %s after %d changes, want Failing after 1", state, changes)
+	}
+	w.lastGood = w.lastBad.Add(time.Second)
+	if said, _ := w.say(w.lastBad.Add(badFor)); said != "Healthy" {
+		t.Errorf("when the forgeries have ended the state is %s", said)
+	}
+}
+
 // I3: while the hub is full, a delivery is answered 503 and the position in the
 // channel's changes stays; with room again, everything is told.
 func TestAFullHubRefusesDeliveriesAndLosesNothing(t *testing.T) {

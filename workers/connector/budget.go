@@ -104,13 +104,6 @@ func (b *budget) ready(ctx context.Context) error {
 	}
 }
 
-// requestTimeout is the time one request may take after it was sent.
-func (b *budget) requestTimeout() time.Duration {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.timeout
-}
-
 // RoundTrip implements http.RoundTripper.
 func (b *budget) RoundTrip(req *http.Request) (*http.Response, error) {
 	op := driver.OperationOf(req.Context())

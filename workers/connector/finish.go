@@ -329,7 +329,7 @@ func (t *txn) read(s *sku, listings []driver.Listing, whole bool) event {
 	}
 	q := now.stored(e.can.basis)
 	switch {
-	case first && !(e.routes.owns && t.seeded(s)), !first && !old.hasStock:
+	case first && (!e.routes.owns || !t.seeded(s)), !first && !old.hasStock:
 		r.settling = false
 	case !first && q == old.stored(e.can.basis), r.ours(q):
 		r.settling = false

@@ -3,7 +3,6 @@ package connector
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -157,7 +156,7 @@ func (l *link) reload(ctx context.Context) {
 	}
 	l.budget.set(perSecond, burst, d.Traits.RequestTimeout, transport)
 	conn, err := l.driver.Open(ctx, driver.Settings{
-		Endpoint: config.Endpoint, Config: json.RawMessage(config.Config), Credentials: creds,
+		Endpoint: config.Endpoint, Config: config.Config, Credentials: creds,
 		Currency: config.Currency, Locale: config.Locale, HTTP: &http.Client{Transport: l.budget}, Log: l.log,
 	})
 	if err != nil {
@@ -282,9 +281,9 @@ func (l *link) refused(err error) {
 	l.mu.Lock()
 	accepted := l.accepted
 	l.mu.Unlock()
-	reason, about := cmp.Or(e.Reason, "InvalidConfig"), bounded(err.Error(), maxMessage)
+	reason, about := cmp.Or(e.Reason, "InvalidConfig"), bounded(err.Error())
 	if e.Message != "" {
-		about = bounded(e.Op+": "+e.Message, maxMessage)
+		about = bounded(e.Op + ": " + e.Message)
 	}
 	l.set(func(h *health) {
 		h.connected, h.reason, h.message = false, reason, about
@@ -353,8 +352,8 @@ func (l *link) note(ctx context.Context, err error) {
 	case class == driver.ClassUnauthorized:
 		l.set(func(h *health) {
 			h.closed, h.connected = true, false
-			h.reason, h.message = reasonRefused, bounded(err.Error(), maxMessage)
-			h.credentials, h.credentialsMessage = workload.CredentialsUnauthorized, bounded(err.Error(), maxMessage)
+			h.reason, h.message = reasonRefused, bounded(err.Error())
+			h.credentials, h.credentialsMessage = workload.CredentialsUnauthorized, bounded(err.Error())
 		})
 		l.mu.Lock()
 		l.probe = l.now().Add(jitter(probeEvery))
@@ -394,6 +393,6 @@ func (l *link) failed(class driver.Class, e *driver.Error, err error) {
 		reason = e.Reason
 	}
 	l.set(func(h *health) {
-		h.connected, h.reason, h.message = false, reason, bounded(err.Error(), maxMessage)
+		h.connected, h.reason, h.message = false, reason, bounded(err.Error())
 	})
 }

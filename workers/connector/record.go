@@ -131,7 +131,7 @@ func (r *record) fail(g groups, reason, message string, now, retryAt int64) {
 	}
 	r.failed |= g
 	r.pending &^= g
-	r.reason, r.message, r.retryAt = reason, bounded(message, maxMessage), retryAt
+	r.reason, r.message, r.retryAt = reason, bounded(message), retryAt
 }
 
 // unfail forgets the failure of groups.
@@ -143,7 +143,8 @@ func (r *record) unfail(g groups) {
 
 const maxMessage = 256
 
-func bounded(s string, n int) string {
+func bounded(s string) string {
+	n := maxMessage
 	if len(s) <= n {
 		return s
 	}

@@ -119,7 +119,7 @@ func (r *reporter) report() workload.ChannelReport {
 	if r.orders.IsZero() {
 		w.OrdersIntake = time.Time{}
 	}
-	w.Webhooks, w.WebhooksMessage = r.webhooks.say()
+	w.Webhooks, w.WebhooksMessage = r.webhooks.say(r.now())
 	if r.config != nil {
 		w.Generation, w.UID = r.config.Generation, r.config.UID
 	}
@@ -155,11 +155,16 @@ func capabilitiesOf(l *link, d driver.Description, known bool) []string {
 	return out
 }
 
-func (w webhookHealth) say() (string, string) {
+// badFor is how long a refused delivery is told of at least. A stranger who
+// sends forged deliveries between good ones must not make the condition, and so
+// the Kubernetes API, busy.
+const badFor = 10 * time.Second
+
+func (w webhookHealth) say(now time.Time) (string, string) {
 	switch {
 	case !w.served:
 		return "None", ""
-	case w.lastBad.After(w.lastGood):
+	case w.lastBad.After(w.lastGood), !w.lastBad.IsZero() && now.Sub(w.lastBad) < badFor:
 		return "Failing", w.message
 	}
 	return "Healthy", ""

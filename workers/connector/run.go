@@ -261,7 +261,7 @@ func (t *tenure) start(ctx context.Context, conf *configuration, p *routes) erro
 		e.comparing = e.meta.Compared.IsZero()
 	})
 	if e.meta.UID != uid(conf) {
-		if err := t.adopt(ctx, conf); err != nil {
+		if err := t.adopt(conf); err != nil {
 			return err
 		}
 	}
@@ -286,7 +286,7 @@ func (t *tenure) start(ctx context.Context, conf *configuration, p *routes) erro
 // adopt makes a store that is new, or of another Channel of the same name,
 // this Channel's. Where a connector before it told how far it was with the
 // orders, it goes on from there.
-func (t *tenure) adopt(ctx context.Context, conf *configuration) error {
+func (t *tenure) adopt(conf *configuration) error {
 	last := t.last
 	e := t.engine
 	if err := e.forget(""); err != nil {

@@ -112,7 +112,7 @@ func (s *store) get(key []byte, fn func([]byte) error) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("read %w: %w", errStore, err)
 	}
-	defer closer.Close()
+	defer func() { _ = closer.Close() }() // gives the value back, cannot fail
 	if err := fn(value); err != nil {
 		return false, fmt.Errorf("read %w: %w", errStore, err)
 	}
@@ -182,7 +182,7 @@ func (s *store) walk(prefix, end, after []byte, n int, fn func(k, v []byte) erro
 	if err != nil {
 		return "", false, fmt.Errorf("read %w: %w", errStore, err)
 	}
-	defer it.Close()
+	defer func() { _ = it.Close() }() // its errors were told by Error
 	last, count := "", 0
 	valid := it.SeekGE(after)
 	if valid && string(it.Key()) == string(after) {
@@ -265,7 +265,7 @@ func (c *change) put(key, value []byte) error {
 // commit lands the batch. Synced batches are on disk when it returns; others
 // may be lost with everything after them when the machine stops.
 func (c *change) commit(synced bool) error {
-	defer c.b.Close()
+	defer func() { _ = c.b.Close() }() // committed or not, nothing is left in it
 	if c.b.Empty() {
 		return nil
 	}

@@ -106,7 +106,7 @@ func (c conn) call(ctx context.Context, what string, write bool, req request) (a
 	if err != nil {
 		return answer{}, driver.TransportError(op, write, err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	switch {
 	case resp.StatusCode == http.StatusUnauthorized:
 		return answer{}, &driver.Error{Class: driver.ClassUnauthorized, Op: op, Reason: "Unauthorized"}
