@@ -42,6 +42,7 @@ var benchmarks = []benchmark{
 	{"burst_bound", burstBound},
 	{"coalescing", coalescing},
 	{"ingest", ingest},
+	{"memory", memory},
 }
 
 // run is what one benchmark works with.
@@ -54,6 +55,13 @@ type run struct {
 }
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == childArg {
+		if err := child(os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, "bench child:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	code, err := benches(os.Args[1:])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
