@@ -121,22 +121,25 @@ func TestABrokenCABundleIsToldUntilItIsMended(t *testing.T) {
 func TestForgedDeliveriesDoNotMakeTheReportBusy(t *testing.T) {
 	t.Parallel()
 	begun := time.Unix(1_000_000, 0)
-	w, state, changes := webhookHealth{served: true}, "Healthy", 0
-	for n := range 600 { // a minute of a good and a bad one in turn
+	w, said, changes := webhookHealth{served: true}, "Healthy", 0
+	for n := range 600 { // a minute of bad ones of two kinds and good ones in turn
 		now := begun.Add(time.Duration(n) * 100 * time.Millisecond)
-		if n%2 == 0 {
-			w.lastBad, w.message = now, "forged"
-		} else {
-			w.lastGood = now
+		switch n % 3 {
+		case 0:
+			w.refused(now, "forged")
+		case 1:
+			w.refused(now, "too large")
+		default:
+			w.took(now)
 		}
-		if said, _ := w.say(now); said != state {
-			state, changes = said, changes+1
+		if state, message := w.say(now); state+message != said {
+			said, changes = state+message, changes+1
 		}
 	}
-	if state != "Failing" || changes != 1 {
-		t.Errorf("the state is %s after %d changes, want Failing after 1", state, changes)
+	if !strings.HasPrefix(said, "Failing") || changes > 7 {
+		t.Errorf("the report says %q after %d changes, want Failing after 7 at most", said, changes)
 	}
-	w.lastGood = w.lastBad.Add(time.Second)
+	w.took(w.lastBad.Add(time.Second))
 	if said, _ := w.say(w.lastBad.Add(badFor)); said != "Healthy" {
 		t.Errorf("when the forgeries have ended the state is %s", said)
 	}

@@ -47,6 +47,18 @@ type webhookHealth struct {
 	served            bool
 	lastGood, lastBad time.Time
 	message           string
+	messageAt         time.Time
+}
+
+// took notes a delivery that was taken in.
+func (w *webhookHealth) took(now time.Time) { w.lastGood = now }
+
+// refused notes one that was not.
+func (w *webhookHealth) refused(now time.Time, message string) {
+	w.lastBad = now
+	if now.Sub(w.messageAt) >= badFor {
+		w.message, w.messageAt = message, now
+	}
 }
 
 const (
@@ -155,9 +167,10 @@ func capabilitiesOf(l *link, d driver.Description, known bool) []string {
 	return out
 }
 
-// badFor is how long a refused delivery is told of at least. A stranger who
-// sends forged deliveries between good ones must not make the condition, and so
-// the Kubernetes API, busy.
+// badFor is how long a refused delivery is told of at least, and with the same
+// message. A stranger who sends forged deliveries, between good ones or in
+// turns with others, must not make the condition, and so the Kubernetes API,
+// busy.
 const badFor = 10 * time.Second
 
 func (w webhookHealth) say(now time.Time) (string, string) {

@@ -466,8 +466,8 @@ func (r *reporter) delivery(good bool, message string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if good {
-		r.webhooks.lastGood = r.now()
+		r.webhooks.took(r.now())
 		return
 	}
-	r.webhooks.lastBad, r.webhooks.message = r.now(), message
+	r.webhooks.refused(r.now(), message)
 }
