@@ -18,7 +18,7 @@ func (s *suite) changeCases() []testCase {
 }
 
 // poll reads changes until there are no more.
-func (c *client) poll(t testing.TB, ctx context.Context, cursor driver.Cursor, limit int) (map[string]driver.Listing, driver.Cursor) { //nolint:revive // as above
+func (c *client) poll(t testing.TB, ctx context.Context, cursor driver.Cursor, limit int) (map[string]driver.Listing, driver.Cursor) {
 	t.Helper()
 	changed := map[string]driver.Listing{}
 	for {
@@ -39,7 +39,7 @@ func (c *client) poll(t testing.TB, ctx context.Context, cursor driver.Cursor, l
 }
 
 // fromNow is the cursor of now.
-func (c *client) fromNow(t testing.TB, ctx context.Context) driver.Cursor { //nolint:revive // as above
+func (c *client) fromNow(t testing.TB, ctx context.Context) driver.Cursor {
 	t.Helper()
 	page, err := c.Connection.(driver.ChangeReader).ReadChanges(ctx, "", 100)
 	if err != nil {

@@ -41,7 +41,7 @@ func (s *suite) shirts(key string, sizes ...string) []driver.Intent {
 	return intents
 }
 
-func (c *client) create(t testing.TB, ctx context.Context, intents []driver.Intent) { //nolint:revive // as above
+func (c *client) create(t testing.TB, ctx context.Context, intents []driver.Intent) {
 	t.Helper()
 	outcomes, err := c.Connection.(driver.ListingCreator).CreateListings(ctx, intents)
 	if err != nil {
@@ -53,7 +53,7 @@ func (c *client) create(t testing.TB, ctx context.Context, intents []driver.Inte
 }
 
 // shows checks that exactly one listing of each intent shows it.
-func (c *client) shows(t testing.TB, ctx context.Context, intents []driver.Intent) { //nolint:revive // as above
+func (c *client) shows(t testing.TB, ctx context.Context, intents []driver.Intent) {
 	t.Helper()
 	for _, want := range intents {
 		got := c.listing(t, ctx, want.SKU)

@@ -35,7 +35,7 @@ type orderPoll struct {
 
 func (c *client) orders() *orderPoll { return &orderPoll{c: c, orders: map[string]driver.Order{}} }
 
-func (p *orderPoll) round(t testing.TB, ctx context.Context) { //nolint:revive // as above
+func (p *orderPoll) round(t testing.TB, ctx context.Context) {
 	t.Helper()
 	p.returned = 0
 	for {
@@ -156,7 +156,7 @@ func orderSteps(t *testing.T, s *suite) {
 }
 
 // explains checks that the SKU's stock is what the lines make of the first.
-func (p *orderPoll) explains(t testing.TB, ctx context.Context, step, sku string) { //nolint:revive // as above
+func (p *orderPoll) explains(t testing.TB, ctx context.Context, step, sku string) {
 	t.Helper()
 	l := p.of(sku)
 	if p.c.s.description.Traits.StockBasis == driver.BasisAvailable {

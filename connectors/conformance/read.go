@@ -26,7 +26,7 @@ func (s *suite) readCases() []testCase {
 }
 
 // walk reads all pages and calls between after each.
-func (c *client) walk(t testing.TB, ctx context.Context, limit int, between func(page int, seen map[string]int)) map[string]int { //nolint:revive // as above
+func (c *client) walk(t testing.TB, ctx context.Context, limit int, between func(page int, seen map[string]int)) map[string]int {
 	t.Helper()
 	seen := map[string]int{}
 	cursor := driver.Cursor("")

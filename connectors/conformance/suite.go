@@ -95,14 +95,14 @@ func (s *suite) sku(prefix string) string {
 const firstStock = 40
 
 // add makes a listing and returns its SKU.
-func (s *suite) add(t testing.TB, ctx context.Context, prefix string) string { //nolint:revive // t first, as in all helpers
+func (s *suite) add(t testing.TB, ctx context.Context, prefix string) string {
 	t.Helper()
 	sku := s.sku(prefix)
 	s.addItem(t, ctx, Item{SKU: sku, Title: "Item " + sku, Price: s.money(1999), OnHand: firstStock})
 	return sku
 }
 
-func (s *suite) addItem(t testing.TB, ctx context.Context, item Item) { //nolint:revive // as above
+func (s *suite) addItem(t testing.TB, ctx context.Context, item Item) {
 	t.Helper()
 	if err := s.shop.Add(ctx, item); err != nil {
 		t.Fatalf("adding %s to the shop: %v", item.SKU, err)
@@ -260,7 +260,7 @@ func eventually(t testing.TB, what string, condition func() (bool, string)) {
 }
 
 // listing reads the one listing of the SKU.
-func (c *client) listing(t testing.TB, ctx context.Context, sku string) driver.Listing { //nolint:revive // as above
+func (c *client) listing(t testing.TB, ctx context.Context, sku string) driver.Listing {
 	t.Helper()
 	found, err := c.get(ctx, sku)
 	if err != nil {

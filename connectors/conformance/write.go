@@ -296,7 +296,7 @@ func madeAnew(t *testing.T, s *suite) {
 // levels are what the stock and order cases compare.
 type levels struct{ OnHand, Reserved, Available int64 }
 
-func (c *client) levels(t testing.TB, ctx context.Context, sku string) levels { //nolint:revive // as above
+func (c *client) levels(t testing.TB, ctx context.Context, sku string) levels {
 	t.Helper()
 	l := c.listing(t, ctx, sku)
 	if l.Stock == nil {

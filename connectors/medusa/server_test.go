@@ -29,6 +29,7 @@ func TestMedusaServer(t *testing.T) {
 		"AChangeAtOneLocationIsSeenBesideAnOlderOne":     changeBesideOlder,
 		"AWebhookOfALevelLeadsToItsListing":              levelWebhook,
 		"SettingsThatDoNotFitTheShopAreTold":             wrongSettings,
+		"ADeletedUserIsNoticedAtTheNextLogin":            deletedUser,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, &serverTest{m: m}) })
 	}
@@ -56,7 +57,7 @@ func (s *serverTest) open(t *testing.T, config string) *connection {
 }
 
 // add makes one product with a variant for each SKU: 10 EUR, 40 on hand.
-func (s *serverTest) add(t *testing.T, ctx context.Context, skus ...string) { //nolint:revive // t first, as in all helpers
+func (s *serverTest) add(t *testing.T, ctx context.Context, skus ...string) {
 	t.Helper()
 	p := shops.MedusaProduct{Name: "Product " + skus[0]}
 	for _, sku := range skus {
@@ -68,7 +69,7 @@ func (s *serverTest) add(t *testing.T, ctx context.Context, skus ...string) { //
 }
 
 // post is a request that a merchant makes in the admin.
-func (c *connection) post(t *testing.T, ctx context.Context, path string, body any) map[string]any { //nolint:revive // as above
+func (c *connection) post(t *testing.T, ctx context.Context, path string, body any) map[string]any {
 	t.Helper()
 	var answer map[string]any
 	if err := c.api.do(ctx, call{what: "test", path: path, body: body, write: true}, &answer); err != nil {
@@ -77,7 +78,7 @@ func (c *connection) post(t *testing.T, ctx context.Context, path string, body a
 	return answer
 }
 
-func (c *connection) one(t *testing.T, ctx context.Context, sku string) driver.Listing { //nolint:revive // as above
+func (c *connection) one(t *testing.T, ctx context.Context, sku string) driver.Listing {
 	t.Helper()
 	found, err := c.ReadListings(ctx, []driver.Key{{SKU: sku}})
 	if err != nil || len(found) != 1 {
@@ -86,7 +87,7 @@ func (c *connection) one(t *testing.T, ctx context.Context, sku string) driver.L
 	return found[0]
 }
 
-func (c *connection) write(t *testing.T, ctx context.Context, intents ...driver.Intent) []driver.Outcome { //nolint:revive // as above
+func (c *connection) write(t *testing.T, ctx context.Context, intents ...driver.Intent) []driver.Outcome {
 	t.Helper()
 	outcomes, err := c.WriteIntents(ctx, intents)
 	if err != nil {
@@ -97,7 +98,7 @@ func (c *connection) write(t *testing.T, ctx context.Context, intents ...driver.
 
 func euro(minor int64) *driver.Money { return &driver.Money{Minor: minor, Currency: "EUR"} }
 
-func (c *connection) variantOf(t *testing.T, ctx context.Context, sku string) variant { //nolint:revive // as above
+func (c *connection) variantOf(t *testing.T, ctx context.Context, sku string) variant {
 	t.Helper()
 	found, err := c.readBy(ctx, "sku[]", []string{sku})
 	if err != nil || len(found) != 1 {
@@ -106,7 +107,7 @@ func (c *connection) variantOf(t *testing.T, ctx context.Context, sku string) va
 	return found[0]
 }
 
-func (c *connection) regionID(t *testing.T, ctx context.Context) string { //nolint:revive // as above
+func (c *connection) regionID(t *testing.T, ctx context.Context) string {
 	t.Helper()
 	region, err := c.choose(ctx, "regions", "Europe", "")
 	if err != nil {
@@ -265,7 +266,7 @@ func oneOfSeveral(t *testing.T, s *serverTest) {
 }
 
 // location makes a second stock location.
-func (s *serverTest) location(t *testing.T, ctx context.Context, name string) string { //nolint:revive // as above
+func (s *serverTest) location(t *testing.T, ctx context.Context, name string) string {
 	t.Helper()
 	made := s.open(t, "").post(t, ctx, "/admin/stock-locations", map[string]any{"name": name})
 	location, _ := made["stock_location"].(map[string]any)
@@ -411,5 +412,32 @@ func wrongSettings(t *testing.T, s *serverTest) {
 	account, err := s.open(t, "").Account(ctx)
 	if u, _ := url.Parse(s.m.URL()); err != nil || account.Currency != "EUR" || account.ID[:len(u.Host)] != u.Host {
 		t.Errorf("got %+v, %v", account, err)
+	}
+}
+
+// A token outlives its user; checking the account does not.
+func deletedUser(t *testing.T, s *serverTest) {
+	ctx := s.context(t)
+	if err := s.m.CreateUser(ctx, "leaver@shop.test", "secret of a leaver"); err != nil {
+		t.Fatal(err)
+	}
+	c, err := New().Open(ctx, driver.Settings{
+		Endpoint: s.m.URL(), Currency: "EUR",
+		Credentials: map[string]string{KeyEmail: "leaver@shop.test", KeyPassword: "secret of a leaver"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Account(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.m.DeleteUser(ctx, "leaver@shop.test"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Account(ctx); driver.ClassOf(err) != driver.ClassUnauthorized {
+		t.Errorf("the account of a deleted user: %v, want Unauthorized", err)
+	}
+	if _, err := c.(driver.ListingGetter).ReadListings(ctx, []driver.Key{{SKU: "ANY"}}); driver.ClassOf(err) != driver.ClassUnauthorized {
+		t.Errorf("reading after that: %v, want Unauthorized", err)
 	}
 }
