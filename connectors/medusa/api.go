@@ -29,18 +29,14 @@ type call struct {
 	// path below the server's address; ids in it are escaped with url.PathEscape.
 	path  string
 	query url.Values
-	// body makes the request a POST, delete a DELETE; else it is a GET.
-	body   any
-	delete bool
+	// body makes the request a POST; else it is a GET.
+	body any
 	// write says that the request may change the shop.
 	write bool
 }
 
 func (k call) method() string {
-	switch {
-	case k.delete:
-		return http.MethodDelete
-	case k.body != nil:
+	if k.body != nil {
 		return http.MethodPost
 	}
 	return http.MethodGet
@@ -55,7 +51,7 @@ func (a *api) do(ctx context.Context, k call, out any) error {
 	}
 	err = a.send(ctx, k, token, out)
 	var e *driver.Error
-	if !errors.As(err, &e) || e.Class != driver.ClassUnauthorized {
+	if !errors.As(err, &e) || e.Reason != reasonNotLoggedIn {
 		return err
 	}
 	a.session.drop(token)

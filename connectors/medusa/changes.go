@@ -182,35 +182,45 @@ func ascending(f *feed, limit int, read func(url.Values) ([]row, error), field s
 	}
 }
 
-// changedLevels reads the levels the newest first, as there is no filter by
-// their time: as many as reach back to the feed's position. The page is taken
-// from the oldest of them.
+// changedLevels takes a page of the levels that were changed, the oldest first.
 func (c *connection) changedLevels(ctx context.Context, what string, s *shop, at *changePosition, limit int) ([]string, error) {
 	f := &at.Levels
 	if f.Ended {
 		return nil, nil
 	}
+	walk, known := c.levels.recall(f)
+	if !known {
+		var err error
+		if walk, err = c.walkLevels(ctx, what, s, f, limit); err != nil {
+			return nil, err
+		}
+	}
+	var ids []string
+	for _, r := range f.take(f.fresh(walk.rows), limit, false) {
+		ids = append(ids, walk.variants[r.id]...)
+	}
+	c.levels.keep(f, walk)
+	return ids, nil
+}
+
+// walkLevels reads the levels the newest first, as there is no filter by their
+// time: as many as reach back to the feed's position.
+func (c *connection) walkLevels(ctx context.Context, what string, s *shop, f *feed, limit int) (levelWalk, error) {
 	for take := limit + 1; ; take *= 4 {
 		items, err := c.newestLevels(ctx, what, s, take)
 		if err != nil {
-			return nil, err
+			return levelWalk{}, err
 		}
-		variants := map[string][]string{}
-		rows := make([]row, len(items))
+		walk := levelWalk{rows: make([]row, len(items)), variants: map[string][]string{}}
 		oldest := time.Time{}
 		for i, item := range items {
 			oldest = item.changedAt(s.location)
-			rows[i] = row{item.ID, oldest}
-			variants[item.ID] = item.variantIDs()
+			walk.rows[i] = row{item.ID, oldest}
+			walk.variants[item.ID] = item.variantIDs()
 		}
-		if len(items) >= take && !oldest.Before(f.from()) {
-			continue
+		if len(items) < take || oldest.Before(f.from()) {
+			return walk, nil
 		}
-		var ids []string
-		for _, r := range f.take(f.fresh(rows), limit, false) {
-			ids = append(ids, variants[r.id]...)
-		}
-		return ids, nil
 	}
 }
 

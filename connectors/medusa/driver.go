@@ -162,6 +162,7 @@ type connection struct {
 	log      *slog.Logger
 	webhook  *webhookVerifier
 	shop     shopCache
+	levels   levelMemory
 	// creating is held while products are made: two creations of variants of
 	// one product must not both find it absent.
 	creating chan struct{}

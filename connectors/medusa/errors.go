@@ -23,6 +23,7 @@ const (
 	reasonConflict        = "Conflict"
 	reasonForbidden       = "PermissionMissing"
 	reasonHTTPStatus      = "HTTPStatus"
+	reasonNotLoggedIn     = "NotLoggedIn"
 	reasonNotMedusa       = "NotAMedusaServer"
 	reasonRefused         = "RefusedByShop"
 	reasonShopFailed      = "ShopFailed"
@@ -53,7 +54,9 @@ func classify(op string, write bool, status int, header http.Header, body []byte
 		status == http.StatusServiceUnavailable && header.Get("Retry-After") != "":
 		e.Class, e.Reason = driver.ClassThrottled, reasonThrottled
 		e.RetryAfter = driver.RetryAfter(header, time.Now())
-	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusProxyAuthRequired:
+	case status == http.StatusUnauthorized:
+		e.Class, e.Reason = driver.ClassUnauthorized, reasonNotLoggedIn
+	case status == http.StatusForbidden, status == http.StatusProxyAuthRequired:
 		e.Class, e.Reason = driver.ClassUnauthorized, reasonForbidden
 	case status == http.StatusConflict:
 		// A workflow that met another one has undone what it did.

@@ -27,6 +27,7 @@ func TestMedusaServer(t *testing.T) {
 		"AVariantIsStockedWhereItWasNot":                 newLocation,
 		"ALineThatAnEditEmptiedIsTold":                   emptiedLine,
 		"AChangeAtOneLocationIsSeenBesideAnOlderOne":     changeBesideOlder,
+		"ChangesOfStockAreAllSeenInSmallPages":           manyLevels,
 		"AWebhookOfALevelLeadsToItsListing":              levelWebhook,
 		"SettingsThatDoNotFitTheShopAreTold":             wrongSettings,
 		"ADeletedUserIsNoticedAtTheNextLogin":            deletedUser,
@@ -367,6 +368,64 @@ func changeBesideOlder(t *testing.T, s *serverTest) {
 	}
 	if !seen {
 		t.Error("the change of stock is not seen")
+	}
+}
+
+// A batch gives all levels one time, and more are changed while it is read; the
+// process is another one half-way.
+func manyLevels(t *testing.T, s *serverTest) {
+	ctx := s.context(t)
+	var skus []string
+	for n := range 30 {
+		skus = append(skus, fmt.Sprintf("MANY-%02d", n))
+	}
+	s.add(t, ctx, skus...)
+	c := s.open(t, "")
+	start, err := c.ReadChanges(ctx, "", 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := func(units int64, skus ...string) {
+		var intents []driver.Intent
+		for _, sku := range skus {
+			intents = append(intents, driver.Intent{Key: driver.Key{SKU: sku}, Stock: &driver.StockWrite{Quantity: units}})
+		}
+		c.write(t, ctx, intents...)
+	}
+	count(5, skus...)
+	seen := map[string]int64{}
+	cursor, reader, pages := start.Next, c, 0
+	walk := func() {
+		for more := true; more; pages++ {
+			switch pages {
+			case 2:
+				count(6, skus[0], skus[29])
+			case 4:
+				reader = s.open(t, "")
+			}
+			page, err := reader.ReadChanges(ctx, cursor, 4)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, l := range page.Listings {
+				seen[l.SKU] = l.Stock.OnHand
+			}
+			cursor, more = page.Next, page.More
+		}
+	}
+	walk()
+	if pages < 8 {
+		t.Errorf("%d pages, want the changes in pages of 4", pages)
+	}
+	walk()
+	for n, sku := range skus {
+		want := int64(5)
+		if n == 0 || n == 29 {
+			want = 6
+		}
+		if seen[sku] != want {
+			t.Errorf("%s was seen with %d, want %d", sku, seen[sku], want)
+		}
 	}
 }
 
