@@ -51,6 +51,9 @@ type ChannelReport struct {
 	Listings int `json:"listings"`
 	// DuplicateSKUs is the number of SKUs that several listings bear.
 	DuplicateSKUs int `json:"duplicateSKUs,omitempty"`
+	// UnusableSKUs is the number of listings whose SKU is empty, longer than
+	// 128 bytes or not text, at the last full reading.
+	UnusableSKUs int `json:"unusableSKUs,omitempty"`
 	// ItemsIntake and OrdersIntake are when an intake last succeeded.
 	ItemsIntake  time.Time `json:"itemsIntake,omitzero"`
 	OrdersIntake time.Time `json:"ordersIntake,omitzero"`

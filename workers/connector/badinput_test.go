@@ -145,6 +145,23 @@ func TestForgedDeliveriesDoNotMakeTheReportBusy(t *testing.T) {
 	}
 }
 
+// Listings without a SKU, or with one that cannot be, are counted and left
+// alone; the others go on.
+func TestListingsWithoutASKUAreCountedAndLeftAlone(t *testing.T) {
+	t.Parallel()
+	w, source, one, _ := three(t)
+	for _, sku := range []string{"", strings.Repeat("x", 129), "a\x00b", "A"} {
+		source.Add(sku, "Item", eur(100), 10)
+	}
+	source.start()
+	one.start()
+	one.shows("A", 100, 10)
+	eventually(t, "the count", func() bool { return source.report().UnusableSKUs == 3 })
+	if told := w.told(func(f catalog.Fact) bool { return f.ItemObserved != nil && f.ItemObserved.SKU != "A" }); len(told) != 0 {
+		t.Errorf("told: %+v", told)
+	}
+}
+
 // I3: while the hub is full, a delivery is answered 503 and the position in the
 // channel's changes stays; with room again, everything is told.
 func TestAFullHubRefusesDeliveriesAndLosesNothing(t *testing.T) {

@@ -91,6 +91,7 @@ func (c *comparer) compare(ctx context.Context, requested map[string]string) err
 		return err
 	}
 	var walk []seen
+	var unusable int
 	var cursor driver.Cursor
 	for more := true; more; {
 		if err := c.pace(ctx, first); err != nil {
@@ -99,6 +100,7 @@ func (c *comparer) compare(ctx context.Context, requested map[string]string) err
 		err := persist(ctx, func() error {
 			page, supported, err := c.readPage(ctx, cursor, &walk)
 			if err == nil {
+				unusable += withoutSKU(page.Listings)
 				cursor, more = page.Next, supported && page.Next != ""
 			}
 			return err
@@ -111,7 +113,18 @@ func (c *comparer) compare(ctx context.Context, requested map[string]string) err
 		return err
 	}
 	c.poller.intake(intakeItems, c.now())
-	return c.done(ctx, requested, len(walk), first)
+	return c.done(ctx, requested, len(walk), unusable, first)
+}
+
+// withoutSKU counts listings whose SKU cannot be one.
+func withoutSKU(found []driver.Listing) int {
+	n := 0
+	for i := range found {
+		if _, ok := catalog.NormalizeSKU(found[i].SKU); !ok {
+			n++
+		}
+	}
+	return n
 }
 
 // readPage reads one page and takes it in.
@@ -245,10 +258,10 @@ func (c *comparer) ask(ctx context.Context, keys []driver.Key) error {
 
 // done notes a finished comparison. After the first one another follows when
 // writes from before a loss can land no more.
-func (c *comparer) done(ctx context.Context, requested map[string]string, listings int, first bool) error {
+func (c *comparer) done(ctx context.Context, requested map[string]string, listings, unusable int, first bool) error {
 	e := c.engine
 	err := e.update(true, func(t *txn) error {
-		t.meta.Compared, t.meta.Listings, t.putMeta = t.now, listings, true
+		t.meta.Compared, t.meta.Listings, t.meta.Unusable, t.putMeta = t.now, listings, unusable, true
 		t.meta.Requested = requested
 		t.meta.Again = time.Time{}
 		if first {

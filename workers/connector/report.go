@@ -201,7 +201,7 @@ func (e *engine) report(w *workload.ChannelReport) {
 	defer e.mu.Unlock()
 	w.ReadOnce = !e.meta.Compared.IsZero()
 	w.Listings = e.counts.existing
-	w.DuplicateSKUs = e.counts.duplicates
+	w.DuplicateSKUs, w.UnusableSKUs = e.counts.duplicates, e.meta.Unusable
 	w.OrdersCursor = e.meta.Orders
 	w.Writing = e.routes.writable() != 0 && e.holds()
 	w.Requested = e.meta.Requested["channel"]

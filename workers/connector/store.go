@@ -53,6 +53,8 @@ type meta struct {
 	Compared time.Time `json:"compared,omitzero"`
 	Again    time.Time `json:"again,omitzero"`
 	Listings int       `json:"listings,omitempty"`
+	// Unusable is how many listings it met whose SKU cannot be one.
+	Unusable int `json:"unusable,omitempty"`
 	// Requested are the tokens whose comparison is done, by who asked.
 	Requested map[string]string `json:"requested,omitempty"`
 	// Revision is at least the last number given to a reading of stock.
