@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -49,23 +50,26 @@ func Run(ctx context.Context, options Options) (err error) {
 	}
 	defer func() { err = w.leave(err) }()
 
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	if !options.Terminal {
 		return w.tell(ctx, printer(options.Out))
 	}
-	return onScreen(ctx, options.Out, func(ctx context.Context, show audience) error { return w.tell(ctx, show) })
+	return onScreen(ctx, options.Out, w.tell)
 }
+
+// errInterrupted is what becomes of a demo that should run once to its end.
+var errInterrupted = errors.New("the demo did not reach its end")
 
 // tell tells the story and, unless it is told once, stays.
 func (w *world) tell(ctx context.Context, show audience) error {
 	err := w.story(ctx, show)
 	switch {
-	case err == nil && !w.options.Once:
+	case err == nil && w.options.Once:
+		return nil
+	case err == nil:
 		show(stayed{w.invitation()})
 		return w.stay(ctx)
 	case ctx.Err() != nil && w.options.Once:
-		return fmt.Errorf("the demo did not reach its end: %s", err) //nolint:errorlint // told once, an interruption is a failure
+		return fmt.Errorf("%w: %s", errInterrupted, err) //nolint:errorlint // told once, an interruption is a failure
 	case ctx.Err() != nil:
 		return nil
 	}
@@ -97,14 +101,14 @@ func (w *world) invitation() []string {
 // leave ends everything, says where logs are when a step failed, and removes
 // a temporary data directory otherwise.
 func (w *world) leave(err error) error {
-	fmt.Fprintln(w.options.Out, "Stopping: connectors finish what they have begun, then the shops and the control plane …")
+	fmt.Fprintln(w.options.Out, "Stopping connectors, shops and the control plane …")
 	w.close()
-	if err != nil {
+	if err != nil && !errors.Is(err, errInterrupted) {
 		return fmt.Errorf("%w\nLogs of the shops are in %s, of pods and the control plane in %s", err,
 			filepath.Join(w.dir, "logs"), filepath.Join(w.dir, "cluster", "logs"))
 	}
 	if w.temporary {
-		return os.RemoveAll(w.dir)
+		return errors.Join(err, os.RemoveAll(w.dir))
 	}
-	return nil
+	return err
 }

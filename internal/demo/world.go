@@ -146,25 +146,36 @@ func (w *world) background(tasks ...func(context.Context)) {
 	}
 }
 
-// close ends everything: pods before the shops they talk to.
+// close ends everything. Where the shops stay for another run, connectors finish
+// what they have begun there first; else nobody waits for that.
 func (w *world) close() {
 	w.stopTasks()
 	w.tasks.Wait()
+	if w.temporary {
+		w.closeShops()
+	}
 	if w.cluster != nil {
 		w.cluster.Stop()
 	}
-	var stops sync.WaitGroup
-	for _, s := range w.shops() {
-		if s != nil && s.Vendure != nil {
-			stops.Go(func() {
-				if err := s.Close(); err != nil {
-					w.log.Warn("stop a shop", "shop", s.name, "error", err)
-				}
-			})
-		}
+	if !w.temporary {
+		w.closeShops()
 	}
-	stops.Wait()
 	for _, file := range w.files {
 		_ = file.Close()
 	}
+}
+
+func (w *world) closeShops() {
+	var stops sync.WaitGroup
+	for _, s := range w.shops() {
+		if s == nil || s.Vendure == nil {
+			continue
+		}
+		stops.Go(func() {
+			if err := s.Close(); err != nil {
+				w.log.Warn("stop a shop", "shop", s.name, "error", err)
+			}
+		})
+	}
+	stops.Wait()
 }
