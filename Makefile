@@ -61,9 +61,10 @@ generate: $(CONTROLLER_GEN) ## Generate the deep copies of the kinds, and what i
 	go run ./hack/observability
 
 .PHONY: manifests
-manifests: $(CONTROLLER_GEN) ## Generate the CRDs and the operator's role.
+manifests: $(CONTROLLER_GEN) ## Generate the CRDs, the tables of their documentation and the operator's role.
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:artifacts:config=config/crd/bases
 	$(CONTROLLER_GEN) rbac:roleName=selaras-operator paths=./controllers/... output:rbac:artifacts:config=config/rbac
+	go run ./hack/apidocs
 
 .PHONY: fmt
 fmt: $(GOLANGCI_LINT) ## Format the code and sort its imports.
