@@ -103,8 +103,9 @@ func deployedCondition(in inputs, stopped bool) conditions.Value {
 	case stopped:
 		return conditions.False(kind, selarasv1alpha1.ReasonStopped, "spec.state is Stopped: no connector runs")
 	case in.deployment == nil:
-		return conditions.False(kind, selarasv1alpha1.ReasonProgressing, "The connector is being deployed")
-	case in.deployment.Status.ObservedGeneration < in.deployment.Generation:
+		// The same words as below: the Deployment was applied a moment ago, and
+		// that it is seen now is no news.
+	case in.deployment.Status.ObservedGeneration > 0 && in.deployment.Status.ObservedGeneration < in.deployment.Generation:
 		return conditions.False(kind, selarasv1alpha1.ReasonProgressing, "The Deployment's new template is being rolled out")
 	case in.deployment.Status.AvailableReplicas > 0:
 		return conditions.True(kind, selarasv1alpha1.ReasonAvailable, "The connector's pod is available")

@@ -68,13 +68,27 @@ func (a *Applier) Apply(ctx context.Context, owners []types.UID, live client.Obj
 	if err := a.Client.Apply(ctx, intent, FieldOwner, client.ForceOwnership); err != nil {
 		return fmt.Errorf("applying %s %s: %w", kind, key, err)
 	}
-	if exists {
-		// The state after this apply is not in the cache yet when the apply
-		// changed something; then the next reconcile applies once more, to no
-		// effect, and remembers.
-		a.applied.Store(id, fingerprint{hash, stateOf(live)})
+	// The client has put the answer, the object as it is now, into the intent.
+	// When the cache shows that state, nothing is left to apply.
+	state, err := stateAfter(intent)
+	if err != nil {
+		return fmt.Errorf("decoding %s %s: %w", kind, key, err)
 	}
+	a.applied.Store(id, fingerprint{hash, state})
 	return nil
+}
+
+// stateAfter is stateOf for what an apply was answered with.
+func stateAfter(answer runtime.ApplyConfiguration) (string, error) {
+	data, err := json.Marshal(answer)
+	if err != nil {
+		return "", err
+	}
+	var live metav1.PartialObjectMetadata
+	if err := json.Unmarshal(data, &live); err != nil {
+		return "", err
+	}
+	return stateOf(&live), nil
 }
 
 // Forget drops what is remembered of an object that was deleted.

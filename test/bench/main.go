@@ -43,6 +43,7 @@ var benchmarks = []benchmark{
 	{"coalescing", coalescing},
 	{"ingest", ingest},
 	{"memory", memory},
+	{"operator", operator},
 }
 
 // run is what one benchmark works with.
