@@ -72,6 +72,22 @@ type StockObserved struct {
 	// Revision orders the readings of the SKU on the channel: see
 	// StockConfirmed.
 	Revision uint64 `json:"revision,omitempty"`
+	// Written are quantities that Selaras sent and that may have landed since
+	// the channel was last known to show Base: a reading that one of them and
+	// the channel's own orders explain is nobody's change.
+	Written []int64 `json:"written,omitempty"`
+	Base    int64   `json:"base,omitempty"`
+}
+
+// landed reports whether a write of unknown fate explains the reading: shown is
+// what the channel would show without it.
+func (o *StockObserved) landed(shown int64) bool {
+	for _, written := range o.Written {
+		if o.OnHand-shown == written-o.Base {
+			return true
+		}
+	}
+	return false
 }
 
 // StockConfirmed: Selaras wrote the SKU's stock on the channel and read it

@@ -95,7 +95,13 @@ func (f *folding) countLine(id string, old Line, known bool, state Line, baselin
 				return err
 			}
 		}
-		if err := f.baseline(state.Source, state.SKU, to.open, at); err != nil {
+		if !known {
+			from = to // what it held before it was known is not ours to count
+		}
+		if err := f.baseline(state.Source, state.SKU, from.open, at); err != nil {
+			return err
+		}
+		if err := f.difference(state.Source, state.SKU, from, to, at); err != nil {
 			return err
 		}
 	}

@@ -42,8 +42,8 @@ func (f *folding) stockObserved(observed *StockObserved) error {
 		if observed.Basis == driver.BasisAvailable {
 			ledger.OnHand += shown.Committed
 		}
-	case !ledger.Seeded || !known || difference == 0:
-		// Nothing to compare with, or an echo.
+	case !ledger.Seeded || !known || difference == 0 || observed.landed(shown.OnHand):
+		// Nothing to compare with, an echo, or a write that was not confirmed.
 	case owns:
 		if !ledger.move(at, difference) {
 			break // the newest count saw it already
