@@ -31,12 +31,15 @@ type engine struct {
 	// ordersStart is when the newest order poll began whose facts are durable,
 	// ordersSeq the last of them.
 	ordersStart time.Time
+	ordersTook  time.Duration // of that poll, until its facts were durable
 	ordersSeq   uint64
 	loaded      bool // the records of the store are in queue and counters
 	// comparing is set during the first full comparison: SKUs that were never
 	// read wait for it rather than being read one by one.
 	comparing bool
 
+	// lives counts how often everything was forgotten.
+	lives int
 	// revision is the last number given to a reading of stock.
 	revision uint64
 	// failure is why the store cannot be written any more: nothing is, from

@@ -13,7 +13,10 @@ import (
 func (e *engine) confirmations(op operation, jobs []*job) []catalog.Fact {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if !e.routes.stock || op == opRead {
+	if op == opRead {
+		return e.readings(jobs)
+	}
+	if !e.routes.stock {
 		return nil
 	}
 	var facts []catalog.Fact
@@ -33,6 +36,20 @@ func (e *engine) confirmations(op operation, jobs []*job) []catalog.Fact {
 		// If something else is there by now, the write came first, and the
 		// rest will be settled.
 		facts = append(facts, e.stockConfirmed(j))
+	}
+	return facts
+}
+
+// readings are the facts that SKUs read for their own sake make: an unknown
+// write may be found to have landed. The lock is held.
+func (e *engine) readings(jobs []*job) []catalog.Fact {
+	var facts []catalog.Fact
+	for _, j := range jobs {
+		var r record
+		if _, err := e.store.readRecord(j.sku, &r); err != nil || !j.read {
+			continue // finish meets the same error
+		}
+		facts = append(facts, e.tell(j.sku, &r, j.listings, true)...)
 	}
 	return facts
 }
@@ -174,6 +191,9 @@ func (t *txn) readBack(s *sku, j *job, op operation, written groups) event {
 	}
 	if len(j.listings) == 0 {
 		r.gone()
+		if op == opRead {
+			r.published = 0
+		}
 		if op == opRemove || op == opRead {
 			s.attempt = attemptGood
 		} else {
@@ -199,6 +219,9 @@ func (t *txn) readBack(s *sku, j *job, op operation, written groups) event {
 		r.stocks = nil
 	}
 	if op == opRead {
+		if t.e.routes.publishes && !r.duplicate {
+			r.published = hashItem(&j.listings[0])
+		}
 		s.attempt = attemptGood
 		return ev
 	}
@@ -304,13 +327,15 @@ func (t *txn) read(s *sku, listings []driver.Listing, whole bool) event {
 		}
 	}
 	first := !r.known || r.absent
+	// What a write of unknown fate may have left is ours, not somebody's change.
+	unsure := r.sending || r.suspectUntil > t.now.UnixNano()
 	old, now := r.shown, showing(l)
 	r.known, r.absent, r.ref, r.unread = true, false, l.Ref, false
 	r.sending = false
 	r.duplicate = several(listings) || r.duplicate && !whole
 	r.shown = now
 	var ev event
-	if !first {
+	if !first && !unsure {
 		if old.content != now.content {
 			ev.drifted |= content
 		}

@@ -295,6 +295,7 @@ type shop struct {
 	tune    func(*Options)
 	health  string
 	hooks   string
+	answers atomic.Pointer[answerGate]
 
 	stop   context.CancelFunc
 	done   chan error
@@ -332,7 +333,7 @@ func habits() shoptest.Options {
 func (w *world) shop(name string, o shoptest.Options) *shop {
 	w.t.Helper()
 	s := &shop{Shop: shoptest.New(o), w: w, name: name, options: o, dir: w.t.TempDir(), creds: w.t.TempDir()}
-	s.server = httptest.NewServer(s.Shop)
+	s.server = httptest.NewServer(s)
 	w.t.Cleanup(s.server.Close)
 	w.t.Cleanup(func() { s.server.CloseClientConnections() })
 	s.config = workload.ChannelConfig{

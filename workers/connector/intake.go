@@ -90,6 +90,10 @@ func (e *engine) setRoutes(ctx context.Context, p *routes) error {
 		return err
 	}
 	return e.update(true, func(t *txn) error {
+		if p.publishes && !t.meta.Source || p.seeds() && !t.meta.Owner {
+			t.meta.Again = t.now // what is there already was never told
+		}
+		t.meta.Source, t.meta.Owner = p.publishes, p.seeds()
 		t.meta.Rules, t.meta.Generation, t.putMeta = p.hash, p.generation, true
 		return nil
 	})
@@ -97,6 +101,8 @@ func (e *engine) setRoutes(ctx context.Context, p *routes) error {
 
 // sweep looks at every SKU that has a record or an item under new rules.
 func (e *engine) sweep(ctx context.Context, p *routes) error {
+	var seeds bool
+	e.view(func() { seeds = p.seeds() && !e.meta.Owner })
 	look := func(names []string, fresh bool) error {
 		return e.update(false, func(t *txn) error {
 			for _, name := range names {
@@ -106,6 +112,10 @@ func (e *engine) sweep(ctx context.Context, p *routes) error {
 				}
 				if fresh && s.stored {
 					continue // looked at as a record
+				}
+				if r := &s.record; seeds && r.shown.hasStock && !r.settling && !t.seeded(s) {
+					// The ledger begins with the next reading.
+					r.shown.hasStock = false
 				}
 				w, err := t.want(s)
 				if err != nil {
@@ -258,6 +268,9 @@ func (e *engine) forget(orders string) error {
 	clear(e.suspect)
 	clear(e.settles)
 	e.caught, e.comparing = false, true
+	// Places in a log that may be another one now.
+	e.ordersSeq, e.ordersStart = 0, time.Time{}
+	e.lives++
 	e.signal()
 	return nil
 }

@@ -205,7 +205,10 @@ func (p *poller) takeOrders(ctx context.Context, page driver.OrderPage, began ti
 			}
 		}
 	}
-	seq, err := appendFacts(ctx, p.space, p.channel, facts)
+	if err := p.engine.landed(ctx, moved); err != nil {
+		return err
+	}
+	seq, err := p.observer.appendOrders(ctx, facts, moved)
 	if err != nil {
 		return err
 	}
@@ -234,7 +237,7 @@ func (p *poller) takeOrders(ctx context.Context, page driver.OrderPage, began ti
 		e := p.engine
 		e.ordersSeq = max(e.ordersSeq, seq)
 		if !page.More {
-			e.ordersStart = began
+			e.ordersStart, e.ordersTook = began, p.now().Sub(began)
 		}
 		e.signal()
 	})
@@ -245,6 +248,52 @@ func (p *poller) takeOrders(ctx context.Context, page driver.OrderPage, began ti
 		p.lately[id] = sum
 	}
 	return nil
+}
+
+// landed waits for the rounds that some SKUs are in now. What an order moved
+// after a write must not be told before that write is: the ledger takes a
+// confirmation for what the channel shows after all the orders before it.
+func (e *engine) landed(ctx context.Context, names map[string]struct{}) error {
+	out := make(map[string]uint64)
+	e.view(func() {
+		for name := range names {
+			if x := e.queue.entries[name]; x != nil && x.inflight {
+				out[name] = x.flight
+			}
+		}
+	})
+	for len(out) > 0 {
+		var changed <-chan struct{}
+		e.view(func() {
+			changed = e.changed
+			for name, flight := range out {
+				if x := e.queue.entries[name]; x == nil || !x.inflight || x.flight != flight {
+					delete(out, name)
+				}
+			}
+		})
+		if len(out) == 0 {
+			break
+		}
+		if err := until(ctx, changed, time.Time{}, e.now()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// appendOrders makes facts of orders durable. Readings of the SKUs they moved
+// that began before are not believed after: they may be from before the order,
+// and would be told after it.
+func (o *observer) appendOrders(ctx context.Context, facts []catalog.Fact, moved map[string]struct{}) (uint64, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.engine.view(func() {
+		for name := range moved {
+			o.engine.fence.mark(name)
+		}
+	})
+	return appendFacts(ctx, o.space, o.channel, facts)
 }
 
 // hashOrder is of all that a fact tells of an order.
@@ -263,7 +312,20 @@ func hashOrder(o *driver.Order) uint64 {
 	return h | 1
 }
 
-// attend reads suspects when they are due, and settles stock readings.
+// settles settles stock readings. It waits for the fold, and so has a goroutine
+// of its own: suspects are read while there is no catalog worker, too.
+func (p *poller) settles(ctx context.Context) error {
+	for {
+		if err := p.settle(ctx); err != nil && ctx.Err() == nil {
+			p.log.Debug("settle stock", "error", err)
+		}
+		if err := sleep(ctx, 100*time.Millisecond); err != nil {
+			return nil
+		}
+	}
+}
+
+// attend reads suspects when they are due.
 func (p *poller) attend(ctx context.Context) error {
 	for {
 		next := p.now().Add(100 * time.Millisecond)
@@ -276,9 +338,6 @@ func (p *poller) attend(ctx context.Context) error {
 				p.log.Debug("read suspects", "error", err)
 			}
 			next = p.now().Add(20 * time.Millisecond)
-		}
-		if err := p.settle(ctx); err != nil && ctx.Err() == nil {
-			p.log.Debug("settle stock", "error", err)
 		}
 		if err := until(ctx, nil, next, p.now()); err != nil {
 			return nil

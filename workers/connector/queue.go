@@ -19,6 +19,7 @@ type queue struct {
 	// whether they are of stock only.
 	readyCount [operations][2]int
 	inflight   int
+	flights    uint64 // begun so far
 }
 
 // entry is one SKU with work to do.
@@ -48,6 +49,7 @@ type entry struct {
 	}
 
 	inflight  bool
+	flight    uint64 // which of the queue's flights the last one was
 	notBefore time.Time
 	// backoff and ordersAfter are what notBefore is worked out from.
 	backoff, ordersAfter time.Time
@@ -185,7 +187,8 @@ func (q *queue) take(a allowed, limit [operations]int, ok func(*entry) bool) (op
 					if e.work.groups&a.groups != 0 {
 						q.unplace(e)
 						if ok(e) {
-							e.inflight = true
+							q.flights++
+							e.inflight, e.flight = true, q.flights
 							q.inflight++
 							taken = append(taken, e)
 						}

@@ -188,6 +188,9 @@ func (r *routes) feed(source string) *feed {
 	return nil
 }
 
+// seeds reports whether the ledger's stock begins with what the channel shows.
+func (r *routes) seeds() bool { return r.publishes && r.owns }
+
 // writable are the groups that may be written now.
 func (r *routes) writable() groups {
 	if !r.channel {

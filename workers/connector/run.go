@@ -429,6 +429,7 @@ func (t *tenure) exchange(ctx context.Context, traits driver.Traits) error {
 	t.group.Go(func() error { return t.poller.orders(t.ctx) })
 	t.group.Go(func() error { return t.poller.changes(t.ctx) })
 	t.group.Go(func() error { return t.poller.attend(t.ctx) })
+	t.group.Go(func() error { return t.poller.settles(t.ctx) })
 	t.group.Go(func() error { return compare.run(t.ctx) })
 	t.group.Go(func() error { return t.delister.run(t.ctx) })
 	return nil

@@ -2,6 +2,7 @@ package connector
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"selaras.dev/selaras/connectors/driver"
@@ -86,12 +87,14 @@ func (r *record) settle() {
 // writing it back would undo it. Readings that changed meanwhile go on
 // settling.
 func (o *observer) tell(ctx context.Context, found []driver.Listing, token uint64) error {
+	e := o.engine
+	var life int
+	e.view(func() { life = e.lives })
 	told, seq, err := o.appendSettled(ctx, found, token)
 	if err != nil || len(told) == 0 {
 		return err
 	}
-	e := o.engine
-	if err := e.folded(ctx, seq); err != nil {
+	if err := e.folded(ctx, seq, life); err != nil {
 		return err
 	}
 	return e.update(false, func(t *txn) error {
@@ -132,7 +135,9 @@ func (o *observer) appendSettled(ctx context.Context, found []driver.Listing, to
 			now := showing(l)
 			if q := now.stored(e.can.basis); now.hasStock && q == r.settleOnHand {
 				told[name] = q
-				facts = append(facts, catalog.Fact{StockObserved: e.stockObserved(name, l)})
+				o := e.stockObserved(name, l)
+				o.Written, o.Base = r.stocks, r.shown.stored(e.can.basis)
+				facts = append(facts, catalog.Fact{StockObserved: o})
 			}
 		}
 	})
@@ -140,13 +145,19 @@ func (o *observer) appendSettled(ctx context.Context, found []driver.Listing, to
 	return told, seq, err
 }
 
+// errForgotten ends a wait for a place in a log that the hub has lost.
+var errForgotten = errors.New("the hub lost what was waited for; everything is compared")
+
 // folded waits until the facts up to a place in the log are in the items that
-// were delivered.
-func (e *engine) folded(ctx context.Context, seq uint64) error {
+// were delivered. The place was given in a life of the log.
+func (e *engine) folded(ctx context.Context, seq uint64, life int) error {
 	for {
-		var done bool
+		var done, lost bool
 		var changed <-chan struct{}
-		e.view(func() { done, changed = e.meta.FactSeq >= seq, e.changed })
+		e.view(func() { done, lost, changed = e.meta.FactSeq >= seq, e.lives != life, e.changed })
+		if lost {
+			return errForgotten
+		}
 		if done {
 			return nil
 		}

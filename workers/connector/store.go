@@ -48,6 +48,10 @@ type meta struct {
 	Baselined bool `json:"baselined,omitempty"`
 	// Account is the account all this was read from.
 	Account string `json:"account,omitempty"`
+	// Source is set while the channel is a source of items, Owner while it is
+	// one of stock: all of it has been, or is being, told.
+	Source bool `json:"source,omitempty"`
+	Owner  bool `json:"owner,omitempty"`
 	// Compared is when the last full comparison ended, zero for never;
 	// Again asks for one more at a time.
 	Compared time.Time `json:"compared,omitzero"`

@@ -75,7 +75,9 @@ func (e *engine) ordersSettled() bool {
 	if !e.can.orders || !e.routes.stock {
 		return true
 	}
-	fresh := max(ordersFresh, 2*e.routes.poll)
+	// A shop whose list of orders is slow must not stop its own stock: the poll
+	// after the last one is as slow.
+	fresh := max(ordersFresh, 2*e.routes.poll) + 2*e.ordersTook
 	return !e.ordersStart.IsZero() && e.now().Sub(e.ordersStart) <= fresh && e.meta.FactSeq >= e.ordersSeq
 }
 
