@@ -35,6 +35,7 @@ type Listing struct {
 // NewProduct is a product with one variant.
 type NewProduct struct {
 	SKU, Name string
+	Slug      string           // of the product's address; may be empty
 	Price     int64            // in the default currency, in hundredths
 	Prices    map[string]int64 // in other currencies, in hundredths
 	OnHand    int
@@ -231,7 +232,7 @@ func (v *Vendure) CreateProduct(ctx context.Context, p NewProduct) (Listing, err
 			ID string `json:"id"`
 		} `json:"createProduct"`
 	}
-	name := []any{map[string]any{"languageCode": "en", "name": p.Name, "slug": "", "description": ""}}
+	name := []any{map[string]any{"languageCode": "en", "name": p.Name, "slug": p.Slug, "description": ""}}
 	err := v.call(ctx, `mutation($i: CreateProductInput!) { createProduct(input: $i) { id } }`,
 		map[string]any{"i": map[string]any{"translations": name}}, &product)
 	if err != nil {
