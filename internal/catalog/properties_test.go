@@ -152,11 +152,10 @@ func TestStockIsConserved(t *testing.T) {
 				continue
 			}
 			// After a count, the shelf holds it and what moved since.
-			own := int64(0)
 			for _, history := range histories {
 				for _, fact := range history {
 					if c := fact.StockCounted; c != nil && c.SKU == l.SKU && c.AsOf.Equal(l.CountedAt) && c.Basis == driver.BasisOnHand {
-						own = c.Quantity
+						own := c.Quantity
 						for _, movement := range l.Movements {
 							if movement.At.After(c.AsOf) {
 								own += movement.Units

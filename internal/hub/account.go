@@ -116,7 +116,7 @@ func (a *Authority) waitStorage(ctx context.Context, s *Space, lim Limits) error
 		}
 		// A cluster reserves nothing; it is only not ready yet.
 		if lim.Replicas == 1 && time.Now().After(deadline) {
-			return fmt.Errorf("%w: the hub does not have the bytes to reserve for the namespace (%v)", ErrHubFull, err)
+			return fmt.Errorf("%w: the hub does not have the bytes to reserve for the namespace: %w", ErrHubFull, err)
 		}
 		return err
 	})

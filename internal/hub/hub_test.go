@@ -269,14 +269,6 @@ func item(t testing.TB, sku string) Subject {
 	return s
 }
 
-func must[T any](t testing.TB, v T, err error) T {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return v
-}
-
 // errEnough ends a reading that has seen what it wanted.
 var errEnough = errors.New("enough")
 

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"errors"
 	"io"
 	"net"
 	"sync"
@@ -96,7 +97,7 @@ func (k *link) copy(dst, src net.Conn) {
 			}
 		}
 		if err != nil {
-			if err != io.EOF {
+			if !errors.Is(err, io.EOF) {
 				_ = src.Close()
 			}
 			return

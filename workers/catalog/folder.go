@@ -360,7 +360,7 @@ func (w *Worker) land(ctx context.Context, expected, next hub.Cursor, records []
 		if _, terr := w.o.Space.TrimFacts(ctx, expected.FactSeq+1); terr != nil && ctx.Err() == nil {
 			w.log.Warn("folded facts cannot be deleted", "error", terr)
 		}
-		pause(ctx, retryWait)
+		pause(ctx)
 		if ctx.Err() != nil {
 			return hub.Cursor{}, ctx.Err()
 		}

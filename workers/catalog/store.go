@@ -106,21 +106,22 @@ func (l pebbleLog) Fatalf(format string, args ...any) {
 }
 
 // get calls fn with the value of a key, which is valid during the call only.
-func (s *store) get(key []byte, fn func([]byte) error) (bool, error) {
+// A key that is not there is no error, and fn is not called.
+func (s *store) get(key []byte, fn func([]byte) error) error {
 	value, closer, err := s.db.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
-		return false, nil
+		return nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("read %s from the catalog worker's store: %w", key, err)
+		return fmt.Errorf("read %s from the catalog worker's store: %w", key, err)
 	}
 	err = fn(value)
-	return true, errors.Join(err, closer.Close())
+	return errors.Join(err, closer.Close())
 }
 
 func (s *store) meta() (meta, error) {
 	var stored storedMeta
-	_, err := s.get(keyMeta, func(b []byte) error { return json.Unmarshal(b, &stored) })
+	err := s.get(keyMeta, func(b []byte) error { return json.Unmarshal(b, &stored) })
 	stored.Cursor.Seq = stored.CursorSeq
 	if stored.Items == nil {
 		stored.Items = map[string]int{}

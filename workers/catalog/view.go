@@ -91,7 +91,7 @@ func (v *view) entry(subject hub.Subject) (*entry, error) {
 	e := &entry{subject: subject}
 	if before := v.inFlight[key]; before != nil {
 		e.item, e.ledger, e.line = before.item, before.ledger, before.line
-	} else if _, err := v.store.get([]byte(key), e.decode); err != nil {
+	} else if err := v.store.get([]byte(key), e.decode); err != nil {
 		return nil, err
 	}
 	e.live = e.item != nil && !e.item.Removed

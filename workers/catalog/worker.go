@@ -166,7 +166,7 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 			w.log.Warn("starting the fold again", "reason", err)
 		default:
 			w.log.Error("the fold stopped and is started again", "error", err)
-			pause(ctx, retryWait)
+			pause(ctx)
 		}
 	}
 	return nil
@@ -179,8 +179,9 @@ var (
 	errAgain = errors.New("the state must be read again")
 )
 
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
+// pause waits a little before another try, or until ctx ends.
+func pause(ctx context.Context) {
+	timer := time.NewTimer(retryWait)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -192,7 +193,7 @@ func (w *Worker) keepWatching(ctx context.Context) {
 	for ctx.Err() == nil {
 		if err := w.config.watch(ctx, w.o.Space); err != nil && ctx.Err() == nil {
 			w.log.Warn("the configuration cannot be followed", "error", err)
-			pause(ctx, retryWait)
+			pause(ctx)
 		}
 	}
 }
@@ -248,7 +249,7 @@ func (w *Worker) standBy(ctx context.Context) (*hub.Lease, error) {
 			}
 			if err != nil && following.Err() == nil {
 				w.log.Warn("the records cannot be followed", "error", err)
-				pause(following, retryWait)
+				pause(following)
 			}
 		}
 	})
