@@ -216,6 +216,9 @@ func readyMessage(in inputs) string {
 	if n := in.report.DuplicateSKUs; n > 0 {
 		parts = append(parts, fmt.Sprintf("%d SKUs are borne by several listings and left alone", n))
 	}
+	if n := in.report.UnusableSKUs; n > 0 {
+		parts = append(parts, fmt.Sprintf("%d listings have no SKU, or one of more than 128 bytes, and are left alone", n))
+	}
 	parts = append(parts, fmt.Sprintf("%d listings", in.report.Listings))
 	return strings.Join(parts, "; ")
 }

@@ -164,6 +164,20 @@ func TestReadyMessageSaysThatAHoldIsInForce(t *testing.T) {
 	}
 }
 
+func TestReadyMessageCountsWhatIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	in := healthy()
+	in.report.DuplicateSKUs, in.report.UnusableSKUs = 2, 3
+	var status selarasv1alpha1.ChannelStatus
+	computeStatus(in, &status)
+	message := meta.FindStatusCondition(status.Conditions, "Ready").Message
+	for _, want := range []string{"2 SKUs are borne by several listings", "3 listings have no SKU", "88 listings"} {
+		if !strings.Contains(message, want) {
+			t.Errorf("Ready says %q, want %q in it", message, want)
+		}
+	}
+}
+
 func TestRequestIsEchoedOnlyOnceHandled(t *testing.T) {
 	t.Parallel()
 	in := healthy()
