@@ -116,8 +116,14 @@ const (
 	ReasonInvalidPod = "InvalidPod"
 )
 
-// Reasons of Stalled that need more than the one spec to be seen.
+// Reasons of Stalled that need more than the one spec to be seen. Beside them
+// stand those of the channel's driver, for what only the shop can refuse, such
+// as CurrencyNotAvailable, StockLocationNotFound or NotAnAdminAPI; they end by
+// themselves when the shop has what the spec names.
 const (
+	// ReasonInvalidTLS: the CA bundle or the client certificate that the spec
+	// names cannot be read; mending the ConfigMap or Secret is enough.
+	ReasonInvalidTLS = "InvalidTLS"
 	// ReasonDuplicateAccount: an older Channel has the same account.
 	ReasonDuplicateAccount = "DuplicateAccount"
 	// ReasonSameAccount: source and target are the same shop.
