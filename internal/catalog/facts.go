@@ -99,8 +99,8 @@ type StockConfirmed struct {
 	// OnHand is the value read back, in the basis.
 	OnHand int64 `json:"onHand"`
 	// Revision rises from reading to reading of the SKU on the channel, whether
-	// it becomes a StockObserved or a StockConfirmed: the connector's clock in
-	// nanoseconds, kept from falling, will do. A fact that is not above the
+	// it becomes a StockObserved or a StockConfirmed: the epoch of the
+	// connector's lease and a count within it. A fact that is not above the
 	// last one is a repetition and changes nothing, so that appending again
 	// what may have been stored is safe. 0 is always taken.
 	Revision uint64 `json:"revision,omitempty"`

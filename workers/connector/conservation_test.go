@@ -351,3 +351,29 @@ func TestForgettingEndsWaitsForTheOldLog(t *testing.T) {
 		t.Error("a reading waits for facts of a log that is gone")
 	}
 }
+
+// The numbers of readings do not depend on clocks: a successor without the
+// store of its predecessor, on a machine whose clock is behind, is heard.
+func TestAClockThatIsBehindLosesNoStock(t *testing.T) {
+	t.Parallel()
+	_, source, one := pair(t, habits())
+	source.Add("A", "Item", eur(100), 10)
+	source.tune = func(o *Options) { o.now = func() time.Time { return time.Now().Add(time.Hour) } }
+	source.start()
+	one.start()
+	one.shows("A", 100, 10)
+	one.Sell("A", 1)
+	source.settled("A", 9)
+	source.halt()
+	source.tune, source.dir = nil, t.TempDir()
+	source.start()
+	eventually(t, "the source read again", func() bool {
+		e := source.engine.Load()
+		var done bool
+		e.view(func() { done = !e.meta.Compared.IsZero() && e.meta.Compared.Before(time.Now().Add(time.Minute)) })
+		return done
+	})
+	source.settled("A", 9)
+	source.SetStock("A", 15)
+	one.shows("A", 100, 15)
+}

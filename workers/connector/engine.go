@@ -40,6 +40,8 @@ type engine struct {
 
 	// lives counts how often everything was forgotten.
 	lives int
+	// tenure is the epoch of the lease that the engine works under.
+	tenure uint64
 	// revision is the last number given to a reading of stock.
 	revision uint64
 	// failure is why the store cannot be written any more: nothing is, from

@@ -60,12 +60,16 @@ func (e *engine) stockConfirmed(j *job) catalog.Fact {
 	}}
 }
 
-// nextRevision numbers readings of stock: this clock, kept from falling. The
-// lock is held.
+// nextRevision numbers readings of stock. The numbers of a tenure of the lease
+// are above those of every tenure before it, on whatever machine and with
+// whatever store: clocks may fall. The lock is held.
 func (e *engine) nextRevision() uint64 {
-	e.revision = max(e.revision+1, e.meta.Revision+1, uint64(e.now().UnixNano()))
+	e.revision = max(e.revision+1, e.meta.Revision+1, e.tenure<<tenureBits)
 	return e.revision
 }
+
+// tenureBits leaves room for the readings of one tenure.
+const tenureBits = 32
 
 // assume takes an intent as what the channel shows.
 func (r *record) assume(i *driver.Intent) {

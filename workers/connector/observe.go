@@ -86,17 +86,9 @@ func appendFacts(ctx context.Context, space *hub.Space, channel string, facts []
 		return 0, nil
 	}
 	out := make([]hub.Fact, 0, len(facts))
-	// An append whose answer was lost is made again: the revision, the same in
-	// both, tells the fold that a reading is not a new one.
-	revision := uint64(time.Now().UnixNano()) // #nosec G115 -- after 1970
+	// An append whose answer was lost is made again: the revision of a reading,
+	// the same in both, tells the fold that it is not a new one.
 	for _, f := range facts {
-		switch {
-		case f.StockObserved != nil && f.StockObserved.Revision == 0:
-			f.StockObserved.Revision = revision
-		case f.StockConfirmed != nil && f.StockConfirmed.Revision == 0:
-			f.StockConfirmed.Revision = revision
-		}
-		revision++
 		typ, data, err := catalog.EncodeFact(f)
 		if err != nil {
 			return 0, fmt.Errorf("encode a fact of %s: %w", channel, err)

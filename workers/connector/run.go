@@ -135,6 +135,7 @@ func (c *connector) work(ctx context.Context, lease *hub.Lease) error {
 	if err != nil {
 		return errors.Join(err, store.close())
 	}
+	engine.tenure = lease.Epoch()
 	engine.holds = func() bool { return lease.ExpiresIn() > 0 }
 	if c.o.began != nil {
 		c.o.began(engine)
