@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
@@ -349,6 +350,48 @@ func TestForgettingEndsWaitsForTheOldLog(t *testing.T) {
 		}
 	case <-time.After(patience):
 		t.Error("a reading waits for facts of a log that is gone")
+	}
+}
+
+// A burst of deliveries about orders costs the budget a poll or two, not one
+// each.
+func TestABurstOfOrderWebhooksSharesItsPolls(t *testing.T) {
+	t.Parallel()
+	o := habits()
+	o.Latency = 50 * time.Millisecond
+	w, source, _ := pair(t, o)
+	source.Add("A", "Item", eur(100), 10)
+	source.config.PollInterval = time.Hour
+	source.configure()
+	source.start()
+	source.inSync("main", 1)
+	body := encode(t, []driver.Signal{{Kind: driver.SignalOrder, Order: "O000001"}})
+	id := source.Sell("A", 1)
+	before := source.Calls(driver.OpOrders)
+	var all sync.WaitGroup
+	for range 30 {
+		all.Go(func() {
+			req, err := http.NewRequestWithContext(w.ctx, http.MethodPost, source.hooks, bytes.NewReader(body))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			req.Header = source.Sign(body)
+			resp, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_ = resp.Body.Close()
+			if resp.StatusCode != http.StatusNoContent {
+				t.Errorf("status %d, want %d", resp.StatusCode, http.StatusNoContent)
+			}
+		})
+	}
+	all.Wait()
+	eventually(t, "the order told", w.orderTold(id, 0))
+	if got := source.Calls(driver.OpOrders) - before; got > 6 {
+		t.Errorf("30 deliveries made %d polls of the orders", got)
 	}
 }
 

@@ -26,6 +26,7 @@ type poller struct {
 
 	mu     sync.Mutex // one order poll at a time
 	lately map[string]uint64
+	polled time.Time // when the last complete order poll began
 }
 
 const (
@@ -146,10 +147,15 @@ func (p *poller) orders(ctx context.Context) error {
 	}
 }
 
-// pollOrders reads the orders since the last time, to the end.
+// pollOrders reads the orders since the last time, to the end. Who waited while
+// another poll began and ended need not make one more.
 func (p *poller) pollOrders(ctx context.Context) error {
+	asked := p.now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.polled.After(asked) {
+		return nil
+	}
 	var can abilities
 	var stocks bool
 	p.engine.view(func() { can, stocks = p.engine.can, p.engine.routes.stock })
@@ -167,6 +173,7 @@ func (p *poller) pollOrders(ctx context.Context) error {
 		}
 		more = page.More
 	}
+	p.polled = began
 	p.intake(intakeOrder, p.now())
 	return nil
 }
