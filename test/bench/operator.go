@@ -106,6 +106,8 @@ func startAPI(root string) (*api, error) {
 		return nil, err
 	}
 	a := &api{env: &envtest.Environment{CRDDirectoryPaths: []string{filepath.Join(root, "config", "crd", "bases")}, ErrorIfCRDPathMissing: true}}
+	// Its own range has room for 254 Services.
+	a.env.ControlPlane.GetAPIServer().Configure().Set("service-cluster-ip-range", "10.96.0.0/16")
 	config, err := a.env.Start()
 	if err != nil {
 		return nil, fmt.Errorf("starting the control plane: %w", err)
@@ -212,7 +214,7 @@ func (w *world) reconcile(r *run, root, binary string, channels, syncs int) (mad
 
 	seen = &operated{}
 	var why string
-	err = w.eventually("all is reconciled", 10*time.Minute, func() (bool, error) {
+	err = w.eventually("all is reconciled", 4*time.Minute, func() (bool, error) {
 		select {
 		case err := <-ended:
 			ended <- err
@@ -225,7 +227,8 @@ func (w *world) reconcile(r *run, root, binary string, channels, syncs int) (mad
 		return why == "", err
 	})
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w (%s)", err, why)
+		tail, _ := os.ReadFile(log.Name()) // only to say more
+		return nil, nil, fmt.Errorf("%w (%s); the operator said: %s", err, why, tail[max(0, len(tail)-2000):])
 	}
 	seen.took = time.Since(began)
 	after, err := a.requests(w.ctx)
