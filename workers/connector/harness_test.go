@@ -296,6 +296,8 @@ type shop struct {
 	health  string
 	hooks   string
 	answers atomic.Pointer[answerGate]
+	// slowOrders is how long the shop takes to list orders, in nanoseconds.
+	slowOrders atomic.Int64
 
 	stop   context.CancelFunc
 	done   chan error
