@@ -65,7 +65,7 @@ func burst(ctx context.Context, r *run, part string, skus int, stored, faults bo
 	if err != nil {
 		return 0, "", err
 	}
-	const shop, before, after = "shop", 1000, 2000
+	const shop, before, after = "shop", firstPrice, 2 * firstPrice
 	if err := errors.Join(n.sync(shop), n.fold()); err != nil {
 		return 0, "", err
 	}
@@ -81,7 +81,7 @@ func burst(ctx context.Context, r *run, part string, skus int, stored, faults bo
 		Traits: traits, Latency: 5 * time.Millisecond, NoCreate: true, NoRemove: true, NoOrders: true,
 		Limit: burstRate, LimitDepth: burstDepth,
 	})
-	fill(s.Shop, skus, before)
+	fill(s.Shop, skus)
 	if err := s.run(); err != nil {
 		return 0, "", err
 	}

@@ -19,7 +19,7 @@ func coalescing(ctx context.Context, r *run) (err error) {
 	const (
 		skus     = 1000
 		batch    = 20
-		price    = 1000
+		price    = firstPrice
 		shop     = "shop"
 		patience = 5 * time.Minute
 	)
@@ -46,7 +46,7 @@ func coalescing(ctx context.Context, r *run) (err error) {
 			RequestTimeout: 10 * time.Second, LateWriteHorizon: time.Hour, StockMode: driver.StockSet, StockBasis: driver.BasisOnHand,
 		},
 	})
-	fill(s.Shop, skus, price)
+	fill(s.Shop, skus)
 	l := &landings{last: make(map[string]driver.Version)}
 	s.watch.wrote = l.wrote
 	if err := s.run(); err != nil {

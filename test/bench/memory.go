@@ -97,37 +97,37 @@ func (w *world) measure(r *run, name string, n int, worker, conn *used) (*starte
 	return ns.measureConnector(r, n, conn)
 }
 
-func (ns *namespace) measureConnector(r *run, n int, conn *used) (*started, error) {
-	shop := ns.shop(memoryShop, shoptest.Options{
+func (n *namespace) measureConnector(r *run, skus int, conn *used) (*started, error) {
+	shop := n.shop(memoryShop, shoptest.Options{
 		NoCreate: true, NoRemove: true, NoOrders: true,
 		Traits: driver.Traits{
 			PageSize: 1000, ReadBatch: 100, WriteBatch: 100, RequestsPerSecond: 10_000, Burst: 1000, Concurrency: 2,
 			RequestTimeout: 30 * time.Second, LateWriteHorizon: time.Hour, StockMode: driver.StockSet, StockBasis: driver.BasisOnHand,
 		},
 	})
-	fill(shop.Shop, n, 1000)
-	if err := ns.put(workload.ConfigChannelPrefix+memoryShop, shop.config); err != nil {
+	fill(shop.Shop, skus)
+	if err := n.put(workload.ConfigChannelPrefix+memoryShop, shop.config); err != nil {
 		return nil, err
 	}
-	spec := childSpec{Role: "connector", Channel: memoryShop, Data: r.path(ns.name + "-connector"), Shop: shop.options}
+	spec := childSpec{Role: "connector", Channel: memoryShop, Data: r.path(n.name + "-connector"), Shop: shop.options}
 	who := hub.Workload{Kind: hub.Connector, Name: memoryShop}
-	c, err := ns.child(spec, who)
+	c, err := n.child(spec, who)
 	if err != nil {
 		return nil, err
 	}
 	began := time.Now()
-	if err := ns.inSync(memoryShop, n, 15*time.Minute); err != nil {
+	if err := n.inSync(memoryShop, skus, 15*time.Minute); err != nil {
 		return nil, errors.Join(err, c.stop())
 	}
-	r.say("connector: %d SKUs read and in sync in %.1f s", n, time.Since(began).Seconds())
-	if err := c.settle(ns.ctx, conn); err != nil {
+	r.say("connector: %d SKUs read and in sync in %.1f s", skus, time.Since(began).Seconds())
+	if err := c.settle(n.ctx, conn); err != nil {
 		return nil, errors.Join(err, c.stop())
 	}
 	r.say("connector: RssAnon %s, after giving back what is free %s", mib(conn.settled), mib(conn.given))
 	if err := c.stop(); err != nil {
 		return nil, err
 	}
-	if n == 0 {
+	if skus == 0 {
 		return nil, nil
 	}
 
@@ -135,16 +135,16 @@ func (ns *namespace) measureConnector(r *run, n int, conn *used) (*started, erro
 	var ready, read []float64
 	for range starts {
 		writes := shop.Calls(driver.OpWrite)
-		c, err := ns.child(spec, who)
+		c, err := n.child(spec, who)
 		if err != nil {
 			return nil, err
 		}
-		took, err := c.ready(ns.ctx, 5*time.Minute)
+		took, err := c.ready(n.ctx, 5*time.Minute)
 		if err == nil {
 			// Not only until it is ready: until it has found nothing to do.
-			err = ns.eventually("the connector reports anew", time.Minute, func() (bool, error) {
-				said, err := ns.report(memoryShop)
-				return said.At.After(c.began.Add(took)) && said.Progress[syncName].InSync == n, err
+			err = n.eventually("the connector reports anew", time.Minute, func() (bool, error) {
+				said, err := n.report(memoryShop)
+				return said.At.After(c.began.Add(took)) && said.Progress[syncName].InSync == skus, err
 			})
 		}
 		if err := errors.Join(err, c.stop()); err != nil {
@@ -152,7 +152,7 @@ func (ns *namespace) measureConnector(r *run, n int, conn *used) (*started, erro
 		}
 		s.writes += shop.Calls(driver.OpWrite) - writes
 		ready = append(ready, float64(took.Milliseconds()))
-		if took, err = iterateChild(ns.ctx, spec.Data); err != nil {
+		if took, err = iterateChild(n.ctx, spec.Data); err != nil {
 			return nil, err
 		}
 		read = append(read, float64(took.Milliseconds()))
@@ -162,16 +162,16 @@ func (ns *namespace) measureConnector(r *run, n int, conn *used) (*started, erro
 }
 
 // child starts a workload of the namespace as a process.
-func (ns *namespace) child(s childSpec, who hub.Workload) (*process, error) {
-	creds, err := ns.authority.Credentials(ns.name, who)
+func (n *namespace) child(s childSpec, who hub.Workload) (*process, error) {
+	creds, err := n.authority.Credentials(n.name, who)
 	if err != nil {
 		return nil, err
 	}
-	s.Hub, s.Namespace, s.Credentials = ns.server.URL(), ns.name, filepath.Join(ns.dir, ns.name+"-"+s.Role+".creds")
+	s.Hub, s.Namespace, s.Credentials = n.server.URL(), n.name, filepath.Join(n.dir, n.name+"-"+s.Role+".creds")
 	if err := os.WriteFile(s.Credentials, creds, 0o600); err != nil {
 		return nil, err
 	}
-	if s.Mounted, err = mounted(ns.dir); err != nil {
+	if s.Mounted, err = mounted(n.dir); err != nil {
 		return nil, err
 	}
 	return spawn(s)

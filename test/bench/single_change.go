@@ -59,7 +59,7 @@ func changesOneByOne(ctx context.Context, r *run, channels, changes, rate int, l
 	if err != nil {
 		return nil, nil, err
 	}
-	const price = 1000
+	const price = firstPrice
 	c := &confirmations{first: price + 1, starts: make([]time.Time, changes), took: make([][]time.Duration, channels), left: channels * changes, done: make(chan struct{})}
 	var names []string
 	for i := range channels {
@@ -84,7 +84,7 @@ func changesOneByOne(ctx context.Context, r *run, channels, changes, rate int, l
 			Latency: latency, NoCreate: true, NoRemove: true, NoOrders: true,
 			Traits: driver.Traits{PageSize: 250, ReadBatch: 100, WriteBatch: 100, RequestsPerSecond: 1000, Burst: 100, Concurrency: 4, RequestTimeout: 10 * time.Second, LateWriteHorizon: time.Hour, StockMode: driver.StockSet, StockBasis: driver.BasisOnHand},
 		})
-		fill(s.Shop, changes, price)
+		fill(s.Shop, changes)
 		s.watch.read = func(found []driver.Listing) { c.read(i, found) }
 		if err := s.run(); err != nil {
 			return nil, nil, err

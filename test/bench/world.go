@@ -389,10 +389,14 @@ func observed(i int, minor int64) hub.Fact {
 
 func title(i int) string { return fmt.Sprintf("Article no. %d of the assortment", i) }
 
-// fill fills a shop with what the source shows, SKUs 0 to n-1 at one price.
-func fill(s *shoptest.Shop, n int, minor int64) {
+// firstPrice is the price of everything before a benchmark changes it, in
+// minor units.
+const firstPrice = 1000
+
+// fill fills a shop with what the source shows, SKUs 0 to n-1 at firstPrice.
+func fill(s *shoptest.Shop, n int) {
 	for i := range n {
-		s.Add(skuName(i), title(i), euros(minor), 0)
+		s.Add(skuName(i), title(i), euros(firstPrice), 0)
 	}
 }
 
