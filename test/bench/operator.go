@@ -94,7 +94,7 @@ func moduleRoot(ctx context.Context) (string, error) {
 // api is a control plane without nodes.
 type api struct {
 	env  *envtest.Environment
-	kube client.Client
+	kube client.WithWatch
 }
 
 func startAPI(root string) (*api, error) {
@@ -113,7 +113,7 @@ func startAPI(root string) (*api, error) {
 		return nil, fmt.Errorf("starting the control plane: %w", err)
 	}
 	config.QPS = -1
-	if a.kube, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
+	if a.kube, err = client.NewWithWatch(config, client.Options{Scheme: scheme}); err != nil {
 		return nil, errors.Join(err, a.env.Stop())
 	}
 	return a, nil
@@ -202,7 +202,13 @@ func (w *world) reconcile(r *run, root, binary string, channels, syncs int) (mad
 		return nil, nil, err
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	limit, cancel := context.WithTimeout(w.ctx, 5*time.Minute)
+	defer cancel()
+	go func() {
+		err := cmd.Wait()
+		cancel() // nobody need wait for its work
+		ended <- err
+	}()
 	defer func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended
 		late := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
@@ -214,18 +220,13 @@ func (w *world) reconcile(r *run, root, binary string, channels, syncs int) (mad
 
 	seen = &operated{}
 	var why string
-	err = w.eventually("all is reconciled", 4*time.Minute, func() (bool, error) {
-		select {
-		case err := <-ended:
-			ended <- err
-			tail, _ := os.ReadFile(log.Name()) // only to say more
-			return false, fmt.Errorf("the operator ended: %w: %s", err, tail[max(0, len(tail)-2000):])
-		case <-time.After(100 * time.Millisecond):
-		}
-		var err error
-		why, err = a.missing(w.ctx, channels, syncs)
-		return why == "", err
-	})
+	if err = a.await(limit, channels, syncs); err == nil {
+		err = w.eventually("every child is there", time.Minute, func() (bool, error) {
+			var err error
+			why, err = a.missing(w.ctx, channels)
+			return why == "", err
+		})
+	}
 	if err != nil {
 		tail, _ := os.ReadFile(log.Name()) // only to say more
 		return nil, nil, fmt.Errorf("%w (%s); the operator said: %s", err, why, tail[max(0, len(tail)-2000):])
@@ -254,38 +255,61 @@ func (w *world) reconcile(r *run, root, binary string, channels, syncs int) (mad
 	return made, seen, err
 }
 
-// missing says what is not reconciled yet, "" for nothing.
-func (a *api) missing(ctx context.Context, channels, syncs int) (string, error) {
-	var chans selarasv1alpha1.ChannelList
-	// Any age will do, and costs the API server least.
-	anyAge := &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: "0"}}
-	if err := a.kube.List(ctx, &chans, anyAge); err != nil {
-		return "", err
-	}
-	n := 0
-	for i := range chans.Items {
-		c := &chans.Items[i]
-		if c.Status.ObservedGeneration == c.Generation && c.Status.HubCredentials != "" && told(c.Status.Conditions) {
-			n++
+// await watches until every status tells of a reconcile that went through. A
+// watch costs the API server less than asking again and again, which would be
+// measured too.
+func (a *api) await(ctx context.Context, channels, syncs int) error {
+	for _, of := range []struct {
+		list client.ObjectList
+		n    int
+	}{{&selarasv1alpha1.ChannelList{}, channels}, {&selarasv1alpha1.CatalogSyncList{}, syncs}} {
+		watch, err := a.kube.Watch(ctx, of.list)
+		if err != nil {
+			return err
 		}
-	}
-	if n < channels {
-		return fmt.Sprintf("%d of %d Channels", n, channels), nil
-	}
-	var list selarasv1alpha1.CatalogSyncList
-	if err := a.kube.List(ctx, &list, anyAge); err != nil {
-		return "", err
-	}
-	n = 0
-	for i := range list.Items {
-		s := &list.Items[i]
-		if s.Status.ObservedGeneration == s.Generation && told(s.Status.Conditions) {
-			n++
+		done := map[client.ObjectKey]bool{}
+		count := 0
+		for count < of.n {
+			select {
+			case event, ok := <-watch.ResultChan():
+				if !ok {
+					return errors.New("the watch ended")
+				}
+				object, ok := event.Object.(client.Object)
+				if !ok {
+					return fmt.Errorf("watching: %v", event.Object)
+				}
+				key, now := client.ObjectKeyFromObject(object), reconciled(object)
+				if was := done[key]; now && !was {
+					count++
+				} else if was && !now {
+					count--
+				}
+				done[key] = now
+			case <-ctx.Done():
+				watch.Stop()
+				return fmt.Errorf("%d of %d %T are reconciled: %w", count, of.n, of.list, ctx.Err())
+			}
 		}
+		watch.Stop()
 	}
-	if n < syncs {
-		return fmt.Sprintf("%d of %d CatalogSyncs", n, syncs), nil
+	return nil
+}
+
+// reconciled reports whether the status is of the newest generation and tells
+// of no failure.
+func reconciled(object client.Object) bool {
+	switch o := object.(type) {
+	case *selarasv1alpha1.Channel:
+		return o.Status.ObservedGeneration == o.Generation && o.Status.HubCredentials != "" && told(o.Status.Conditions)
+	case *selarasv1alpha1.CatalogSync:
+		return o.Status.ObservedGeneration == o.Generation && told(o.Status.Conditions)
 	}
+	return false
+}
+
+// missing says which children are not there yet, "" for none.
+func (a *api) missing(ctx context.Context, channels int) (string, error) {
 	for kind, want := range map[string]int{
 		"Deployment": channels + operatorNamespaces, "Service": channels + operatorNamespaces, "ServiceAccount": channels + operatorNamespaces,
 		"NetworkPolicy": channels + operatorNamespaces, "Secret": channels + operatorNamespaces,
