@@ -116,7 +116,9 @@ func (a *Authority) waitStorage(ctx context.Context, s *Space, lim Limits) error
 		}
 		// A cluster reserves nothing; it is only not ready yet.
 		if lim.Replicas == 1 && time.Now().After(deadline) {
-			return fmt.Errorf("%w: the hub does not have the bytes to reserve for the namespace: %w", ErrHubFull, err)
+			// The cause is told, not wrapped: it is one that is waited for, and
+			// this is the end of waiting.
+			return fmt.Errorf("%w: the hub does not have the bytes to reserve for the namespace: %s", ErrHubFull, err.Error())
 		}
 		return err
 	})
