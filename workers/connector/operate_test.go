@@ -110,7 +110,8 @@ func TestWebhooksAreAnsweredByWhatBecameOfThem(t *testing.T) {
 	eventually(t, "the price told", func() bool {
 		return len(w.told(func(f catalog.Fact) bool { return f.ItemObserved != nil && f.ItemObserved.Price.Minor == 300 })) == 1
 	})
-	source.space.Close() // no hub, no promise
+	source.space.Close() // no hub, no promise: there is news that cannot be kept
+	source.SetPrice("A", eur(400))
 	if got := send(good, source.Sign(good)); got != http.StatusServiceUnavailable && got != 0 {
 		t.Errorf("status %d without a hub", got)
 	}
