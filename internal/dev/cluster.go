@@ -7,9 +7,6 @@ import (
 	"net"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
@@ -32,20 +29,10 @@ type Options struct {
 	Images map[string]runner.Image
 	// Manifests is YAML applied at every start, such as config.Default().
 	Manifests []byte
-	// Secrets are made once, when they do not exist.
-	Secrets []Secret
 	// Backoff is DefaultBackoff when zero.
 	Backoff runner.Backoff
 	// Logger may be nil.
 	Logger *slog.Logger
-}
-
-// Secret is a Secret that the cluster needs before its pods can work and that
-// no manifest can hold, because its content is made on the spot.
-type Secret struct {
-	Namespace, Name string
-	// Make makes the content; it is called only when the Secret does not exist.
-	Make func() (map[string][]byte, error)
 }
 
 // Cluster is a running development cluster.
@@ -93,11 +80,6 @@ func Start(ctx context.Context, options Options) (_ *Cluster, err error) {
 	// Manifests first: pods of an earlier run start with this run's objects.
 	if err := c.Apply(ctx, options.Manifests); err != nil {
 		return nil, err
-	}
-	for _, secret := range options.Secrets {
-		if err := c.ensureSecret(ctx, secret); err != nil {
-			return nil, err
-		}
 	}
 	c.runner, err = runner.Start(ctx, runner.Options{
 		Config:        c.plane.Config(),
@@ -151,24 +133,4 @@ func (c *Cluster) Apply(ctx context.Context, manifests []byte) error {
 	workloads, err := c.applier.apply(ctx, manifests)
 	c.applied = append(c.applied, workloads...)
 	return err
-}
-
-func (c *Cluster) ensureSecret(ctx context.Context, secret Secret) error {
-	secrets := c.client.CoreV1().Secrets(secret.Namespace)
-	_, err := secrets.Get(ctx, secret.Name, metav1.GetOptions{})
-	if err == nil {
-		return nil
-	}
-	if !apierrors.IsNotFound(err) {
-		return fmt.Errorf("look for secret %s/%s: %w", secret.Namespace, secret.Name, err)
-	}
-	data, err := secret.Make()
-	if err != nil {
-		return fmt.Errorf("make the content of secret %s/%s: %w", secret.Namespace, secret.Name, err)
-	}
-	_, err = secrets.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: secret.Name}, Data: data}, metav1.CreateOptions{})
-	if err != nil {
-		return fmt.Errorf("make secret %s/%s: %w", secret.Namespace, secret.Name, err)
-	}
-	return nil
 }

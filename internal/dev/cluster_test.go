@@ -2,6 +2,7 @@ package dev_test
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,8 +13,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 
@@ -32,7 +36,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// program counts its starts in a file and shows the count, and its process id.
+// program counts its starts in a file and shows the count, its process id and
+// the KEY of the Secret.
 func program(listen, file string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
@@ -47,7 +52,7 @@ func program(listen, file string) int {
 	}
 	server := &http.Server{Addr: listen, ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(
 		func(w http.ResponseWriter, _ *http.Request) {
-			_, _ = fmt.Fprintf(w, "%d %d", len(starts)+1, os.Getpid())
+			_, _ = fmt.Fprintf(w, "%d %d %s", len(starts)+1, os.Getpid(), os.Getenv("KEY"))
 		})}
 	go func() {
 		<-ctx.Done()
@@ -113,7 +118,7 @@ spec:
           spec: {type: object, properties: {colour: {type: string}}}
 `
 
-func options(t *testing.T, made *int) dev.Options {
+func options(t *testing.T) dev.Options {
 	t.Helper()
 	executable, err := os.Executable()
 	if err != nil {
@@ -122,21 +127,60 @@ func options(t *testing.T, made *int) dev.Options {
 	return dev.Options{
 		Images:    map[string]runner.Image{"program:test": {Executable: executable, Env: map[string]string{programVariable: "1"}}},
 		Manifests: []byte(manifests),
-		Secrets: []dev.Secret{{Namespace: "shop", Name: "made", Make: func() (map[string][]byte, error) {
-			*made++
-			return map[string][]byte{"KEY": []byte("value")}, nil
-		}}},
 	}
 }
 
-// starts asks the StatefulSet's pod how often it was started, and its process id.
-func starts(t *testing.T, cluster *dev.Cluster) (count, pid int) {
+// makeSecret makes what the pod waits for and no manifest holds, as the
+// operator makes the hub's keys: once, in a cluster that runs.
+func makeSecret(t *testing.T, cluster *dev.Cluster) {
 	t.Helper()
-	client, err := kubernetes.NewForConfig(cluster.Config())
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "made"}, StringData: map[string]string{"KEY": rand.Text()}}
+	if _, err := client(t, cluster).CoreV1().Secrets("shop").Create(t.Context(), secret, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func client(t *testing.T, cluster *dev.Cluster) kubernetes.Interface {
+	t.Helper()
+	c, err := kubernetes.NewForConfig(cluster.Config())
 	if err != nil {
 		t.Fatal(err)
 	}
-	pod, err := client.CoreV1().Pods("shop").Get(t.Context(), "counter-0", metav1.GetOptions{})
+	return c
+}
+
+// kept are the ids of objects of the cluster: one that was made anew has
+// another.
+func kept(t *testing.T, cluster *dev.Cluster) map[string]types.UID {
+	t.Helper()
+	c, err := dynamic.NewForConfig(cluster.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := map[string]types.UID{}
+	for name, resource := range map[string]schema.GroupVersionResource{
+		"kept":           {Group: "example.selaras.dev", Version: "v1", Resource: "things"},
+		"made":           {Version: "v1", Resource: "secrets"},
+		"data-counter-0": {Version: "v1", Resource: "persistentvolumeclaims"},
+	} {
+		object, err := c.Resource(resource).Namespace("shop").Get(t.Context(), name, metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids[name] = object.GetUID()
+	}
+	return ids
+}
+
+// answer is what the program of the StatefulSet's pod says of itself.
+type answer struct {
+	starts, pid int
+	key         string
+}
+
+func ask(t *testing.T, cluster *dev.Cluster) (a answer) {
+	t.Helper()
+	pod, err := client(t, cluster).CoreV1().Pods("shop").Get(t.Context(), "counter-0", metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,21 +200,19 @@ func starts(t *testing.T, cluster *dev.Cluster) (count, pid int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := fmt.Sscan(string(body), &count, &pid); err != nil {
+	if _, err := fmt.Sscan(string(body), &a.starts, &a.pid, &a.key); err != nil {
 		t.Fatalf("the program answered %q: %v", body, err)
 	}
-	return count, pid
+	return a
 }
 
 // Everything survives a restart of the cluster: objects, volumes, Secrets that
-// were made once; pods run again; and a stop leaves no process behind
-// (issue 2, section 8).
+// were made once and that stored data is good for nothing without; pods run
+// again; and a stop leaves no process behind (issue 2, section 8).
 func TestClusterSurvivesARestart(t *testing.T) {
 	t.Parallel()
-	made := 0
-	dir := t.TempDir()
-	with := options(t, &made)
-	with.DataDir = dir
+	with := options(t)
+	with.DataDir = t.TempDir()
 	ready := func(cluster *dev.Cluster) {
 		t.Helper()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -180,49 +222,42 @@ func TestClusterSurvivesARestart(t *testing.T) {
 		}
 	}
 	first := devtest.Start(t, with)
+	makeSecret(t, first)
 	ready(first)
-	count, pid := starts(t, first)
-	if count != 1 {
-		t.Errorf("the pod was started %d times, want once", count)
+	before, objects := ask(t, first), kept(t, first)
+	if before.starts != 1 {
+		t.Errorf("the pod was started %d times, want once", before.starts)
 	}
 	first.Stop()
-	if err := syscall.Kill(pid, 0); err == nil {
-		t.Errorf("process %d of a pod outlived the cluster", pid)
+	if err := syscall.Kill(before.pid, 0); err == nil {
+		t.Errorf("process %d of a pod outlived the cluster", before.pid)
 	}
 
 	second := devtest.Start(t, with)
 	ready(second)
-	if count, _ := starts(t, second); count != 2 {
-		t.Errorf("after the restart the claim counts %d starts, want 2", count)
+	after := ask(t, second)
+	if after.starts != 2 {
+		t.Errorf("after the restart the claim counts %d starts, want 2", after.starts)
 	}
-	if made != 1 {
-		t.Errorf("the Secret was made %d times, want once", made)
+	if after.key != before.key {
+		t.Errorf("after the restart the pod has the key %q, before it had %q", after.key, before.key)
 	}
-	client, err := dynamic.NewForConfig(second.Config())
-	if err != nil {
-		t.Fatal(err)
-	}
-	things := schema.GroupVersionResource{Group: "example.selaras.dev", Version: "v1", Resource: "things"}
-	if _, err := client.Resource(things).Namespace("shop").Get(t.Context(), "kept", metav1.GetOptions{}); err != nil {
-		t.Error(err)
+	if diff := cmp.Diff(objects, kept(t, second)); diff != "" {
+		t.Errorf("objects were made anew (-before +after):\n%s", diff)
 	}
 }
 
 // When a pod does not come up, the error says which, why, and what it wrote.
 func TestWaitReadyExplainsWhatIsMissing(t *testing.T) {
 	t.Parallel()
-	made := 0
-	with := options(t, &made)
+	with := options(t)
 	with.Manifests = []byte(strings.ReplaceAll(manifests, "/data/starts", "/data/no/such/directory"))
 	cluster := devtest.Start(t, with)
-	client, err := kubernetes.NewForConfig(cluster.Config())
-	if err != nil {
-		t.Fatal(err)
-	}
+	makeSecret(t, cluster)
 	// Wait for the first crash, then ask with no patience left.
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	watch, err := client.CoreV1().Pods("shop").Watch(ctx, metav1.ListOptions{FieldSelector: "metadata.name=counter-0"})
+	watch, err := client(t, cluster).CoreV1().Pods("shop").Watch(ctx, metav1.ListOptions{FieldSelector: "metadata.name=counter-0"})
 	if err != nil {
 		t.Fatal(err)
 	}
