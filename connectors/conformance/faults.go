@@ -72,8 +72,7 @@ func throttled(t *testing.T, s *suite) {
 func frozen(t *testing.T, s *suite) {
 	ctx := s.context(t)
 	sku := s.add(t, ctx, "FROZEN")
-	// Long enough for a write of a shop that is awake on a busy machine.
-	c := s.open(t, withTimeout(4*time.Second))
+	c := s.open(t)
 	l := c.listing(t, ctx, sku)
 	price := s.money(717)
 	intent := driver.Intent{Key: driver.Key{SKU: sku, Ref: l.Ref}, Price: &price}
@@ -87,7 +86,12 @@ func frozen(t *testing.T, s *suite) {
 			s.shop.Thaw()
 		}
 	}()
-	c.transport.onWrite(s.shop.Freeze)
+	// A shop that is awake may take its time: only the frozen one is not waited
+	// for.
+	c.transport.onWrite(func() {
+		s.shop.Freeze()
+		c.transport.waitAtMost(700 * time.Millisecond)
+	})
 	_, writeErr := c.write(ctx, intent)
 	_, readErr := c.get(ctx, sku)
 	_, accountErr := c.Account(ctx)

@@ -123,6 +123,9 @@ type transport struct {
 	failFrom int
 	// beforeWrite is called once, before the next request that may write.
 	beforeWrite func()
+	// patience is how long a request waits for its answer; zero for as long as
+	// the client does.
+	patience time.Duration
 }
 
 var errCut = errors.New("the test cut the connection")
@@ -142,6 +145,13 @@ func (tr *transport) onWrite(do func()) {
 	tr.beforeWrite = do
 }
 
+// waitAtMost bounds the requests from now on.
+func (tr *transport) waitAtMost(patience time.Duration) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	tr.patience = patience
+}
+
 func (tr *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	tr.mu.Lock()
 	tr.requests++
@@ -157,6 +167,14 @@ func (tr *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if cut {
 		return nil, errCut
+	}
+	tr.mu.Lock()
+	patience := tr.patience
+	tr.mu.Unlock()
+	if patience > 0 {
+		ctx, cancel := context.WithCancelCause(r.Context())
+		time.AfterFunc(patience, func() { cancel(context.DeadlineExceeded) })
+		r = r.WithContext(ctx)
 	}
 	return http.DefaultTransport.RoundTrip(r)
 }
@@ -193,10 +211,6 @@ func (s *suite) open(t testing.TB, change ...func(*driver.Settings)) *client {
 		}
 	}
 	return c
-}
-
-func withTimeout(d time.Duration) func(*driver.Settings) {
-	return func(s *driver.Settings) { s.HTTP.Timeout = d }
 }
 
 func withEndpoint(endpoint string) func(*driver.Settings) {
