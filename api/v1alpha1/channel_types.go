@@ -281,8 +281,8 @@ type Connector struct {
 	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
 
 	// storage that outlives the pod, for what the channel was last read to
-	// show. When absent: the pod's own (emptyDir), and every new pod begins
-	// with reading all listings.
+	// show. When absent: the pod's own (emptyDir), and every new pod, and every
+	// pod whose node was started anew, begins with reading all listings.
 	// +optional
 	Storage *Storage `json:"storage,omitempty"`
 

@@ -56,6 +56,7 @@ func connectorCommand() *cobra.Command {
 	set.StringVar(&options.CredentialsDir, "credentials-dir", "", "directory where the Channel's Secret is mounted")
 	set.StringVar(&options.CABundleFile, "ca-bundle", "", "file with certificate authorities to trust, PEM")
 	set.StringVar(&options.ClientCertDir, "client-certificate-dir", "", "directory with tls.crt and tls.key")
+	set.BoolVar(&options.Scratch, "data-scratch", false, "the data directory does not outlive the machine (an emptyDir): sync nothing in it, and use nothing an earlier run of the machine left there")
 	set.IntVar(&webhookPort, "webhook-port", 0, "port for webhooks; 0 for none")
 	set.StringVar(&webhookPath, "webhook-path", "/", "path for webhooks")
 	for _, required := range []string{"channel", "type"} {

@@ -168,6 +168,8 @@ func makeDeployment(channel *selarasv1alpha1.Channel, p deploymentParams) *appsa
 	if makeStorage(channel) != nil {
 		params.Data = coreac.Volume().WithName("data").WithPersistentVolumeClaim(
 			coreac.PersistentVolumeClaimVolumeSource().WithClaimName(name))
+	} else {
+		params.Args = append(params.Args, "--data-scratch")
 	}
 	if connector := channel.Spec.Connector; connector != nil {
 		if connector.Image != "" {

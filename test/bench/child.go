@@ -85,7 +85,7 @@ func child(args []string) error {
 	}
 	return connector.Run(ctx, connector.Options{
 		Space: space, Channel: s.Channel, Namespace: s.Namespace, Driver: watched{shoptest.Driver(s.Shop), &watch{}},
-		DataDir: s.Data, CredentialsDir: s.Mounted, Health: health,
+		DataDir: s.Data, Scratch: true, CredentialsDir: s.Mounted, Health: health,
 	})
 }
 

@@ -242,7 +242,7 @@ func (c *channel) run() error {
 	c.n.start("connector "+c.name, func(ctx context.Context) error {
 		return connector.Run(ctx, connector.Options{
 			Space: space, Channel: c.name, Namespace: c.n.name, Driver: watched{shoptest.Driver(c.options), &c.watch},
-			DataDir: filepath.Join(c.n.dir, c.n.name+"-"+c.name), CredentialsDir: credentials, Registry: c.registry, Logger: slog.Default(),
+			DataDir: filepath.Join(c.n.dir, c.n.name+"-"+c.name), Scratch: true, CredentialsDir: credentials, Registry: c.registry, Logger: slog.Default(),
 		})
 	})
 	return nil

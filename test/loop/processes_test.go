@@ -178,7 +178,7 @@ func newPlane(t *testing.T, shops map[string]*core.Vendure) *plane {
 			PollInterval: 300 * time.Millisecond, RequestsPerSecond: 200, Burst: 200, State: workload.Running,
 		})
 		p.connectors[name] = newProcess(t, p.dir, "connector-"+name, common("connector", name, hub.Workload{Kind: hub.Connector, Name: name},
-			"--channel="+name, "--type=vendure", "--credentials-dir="+secret)...)
+			"--channel="+name, "--type=vendure", "--data-scratch", "--credentials-dir="+secret)...)
 	}
 	t.Cleanup(p.explain) // runs before the processes end
 	return p

@@ -26,6 +26,10 @@ type Options struct {
 	Driver driver.Driver
 	// DataDir holds the connector's own store. It may be lost.
 	DataDir string
+	// Scratch says that DataDir does not outlive the machine, as an emptyDir:
+	// nothing in it is synced then, and what an earlier run of the kernel left
+	// there is thrown away.
+	Scratch bool
 	// CredentialsDir is where the Secret is mounted, CABundleFile the mounted
 	// CA bundle (PEM), ClientCertDir holds tls.crt and tls.key. Each may be
 	// empty; all are followed while the connector runs.

@@ -126,7 +126,11 @@ const drain = 20 * time.Second
 
 // work is active until the lease is lost or ctx ends.
 func (c *connector) work(ctx context.Context, lease *hub.Lease) error {
-	store, err := openStore(c.o.DataDir, c.o.fs, c.o.Logger)
+	disk, err := c.disk()
+	if err != nil {
+		return err
+	}
+	store, err := openStore(c.o.DataDir, disk, c.o.Logger)
 	if err != nil {
 		return err
 	}
