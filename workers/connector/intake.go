@@ -22,12 +22,11 @@ func (e *engine) load(ctx context.Context) error {
 			return err
 		}
 		var err error
-		after, more, err = e.store.eachRecord(after, 10_000, func(name string, r *record) error {
-			e.counts.add(classOf(r), 1)
-			if r.pending != 0 || r.failed != 0 || r.sending || r.suspectUntil != 0 || r.settling {
-				work = append(work, name)
+		after, more, err = e.store.glanceEach(after, 10_000, func(name []byte, c class, quiet bool) {
+			e.counts.add(c, 1)
+			if !quiet {
+				work = append(work, string(name))
 			}
-			return nil
 		})
 		if err != nil {
 			return err

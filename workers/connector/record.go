@@ -313,6 +313,29 @@ func (r *record) decode(b []byte) error {
 	return nil
 }
 
+// bitsBusy are the parts of a record that is not simply at rest.
+const bitsBusy = bitPending | bitFailed | bitSending | bitSuspect | bitSettling
+
+// glance tells how a stored record counts, and whether there is nothing to do
+// for it. Almost every record of a start is at rest, and its first bytes say
+// all of it.
+func glance(b []byte) (c class, quiet bool, err error) {
+	d := decoder{b: b}
+	format, bits := d.byte(), d.uvarint()
+	managed, drifted := groups(d.byte()), groups(d.byte())
+	if format == recordFormat && !d.bad && bits&bitsBusy == 0 {
+		return class{
+			managed: managed, drifted: drifted,
+			duplicate: bits&bitDuplicate != 0, exists: bits&(bitKnown|bitAbsent) == bitKnown,
+		}, true, nil
+	}
+	var r record
+	if err := r.decode(b); err != nil {
+		return class{}, false, err
+	}
+	return classOf(&r), false, nil
+}
+
 func appendString(b []byte, s string) []byte {
 	b = binary.AppendUvarint(b, uint64(len(s)))
 	return append(b, s...)

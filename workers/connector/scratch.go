@@ -59,7 +59,7 @@ func prepareScratch(dir, bootIDFile string, log *slog.Logger) (vfs.FS, error) {
 		return nil, err
 	}
 	// The mark is last: a directory without it is emptied again.
-	if err := os.WriteFile(mark, boot, 0o600); err != nil {
+	if err := os.WriteFile(mark, boot, 0o600); err != nil { // #nosec G703 -- in the data directory
 		return nil, fmt.Errorf("mark %s with the run of the kernel: %w", dir, err)
 	}
 	return unsynced{vfs.Default}, nil

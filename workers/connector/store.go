@@ -175,6 +175,19 @@ func (s *store) eachRecord(after string, n int, fn func(sku string, r *record) e
 	})
 }
 
+// glanceEach calls fn for the same records, each with what can be told at a
+// glance; the SKU is valid during the call only.
+func (s *store) glanceEach(after string, n int, fn func(sku []byte, c class, quiet bool)) (string, bool, error) {
+	return s.walk(recordsFrom, recordsTo, recordKey(after), n, func(k, v []byte) error {
+		c, quiet, err := glance(v)
+		if err != nil {
+			return fmt.Errorf("SKU %q: %w", k, err)
+		}
+		fn(k, c, quiet)
+		return nil
+	})
+}
+
 // eachItem does the same over the items of a source.
 func (s *store) eachItem(source, after string, n int, fn func(sku string) error) (string, bool, error) {
 	prefix := itemKey(source, "")
@@ -189,26 +202,27 @@ func (s *store) walk(prefix, end, after []byte, n int, fn func(k, v []byte) erro
 		return "", false, fmt.Errorf("read %w: %w", errStore, err)
 	}
 	defer func() { _ = it.Close() }() // its errors were told by Error
-	last, count := "", 0
+	var last []byte
+	count := 0
 	valid := it.SeekGE(after)
 	if valid && string(it.Key()) == string(after) {
 		valid = it.Next()
 	}
 	for ; valid; valid = it.Next() {
 		if count == n {
-			return last, true, it.Error()
+			return string(last), true, it.Error()
 		}
 		k := it.Key()[len(prefix):]
 		if err := fn(k, it.Value()); err != nil {
 			return "", false, err
 		}
-		last = string(k)
+		last = append(last[:0], k...)
 		count++
 	}
 	if err := it.Error(); err != nil {
 		return "", false, fmt.Errorf("read %w: %w", errStore, err)
 	}
-	return last, false, nil
+	return string(last), false, nil
 }
 
 // change is a batch of changes that lands whole.
