@@ -55,6 +55,11 @@ type OrderChanged struct {
 	// they have fulfilled so far is already missing from the shelf, only their
 	// open units are committed.
 	Baseline bool `json:"baseline,omitempty"`
+	// After is a revision of stock readings (see StockConfirmed): what this
+	// fact tells for the first time happened after the readings up to it. Of
+	// later ones nobody knows whether they saw it. 0 is said by nobody: then it
+	// came after all readings before it in the log.
+	After uint64 `json:"after,omitempty"`
 }
 
 // StockObserved: a settled reading of the SKU's stock: the orders of the
@@ -77,18 +82,34 @@ type StockObserved struct {
 	// the channel's own orders explain is nobody's change.
 	Written []int64 `json:"written,omitempty"`
 	Base    int64   `json:"base,omitempty"`
+	// Lowered and Raised are at least the units by which the channel's orders
+	// that were told since the reading moved its stock: the reading may have
+	// seen all, some or none of them.
+	Lowered int64 `json:"lowered,omitempty"`
+	Raised  int64 `json:"raised,omitempty"`
 }
 
-// landed reports whether a write of unknown fate explains the reading: shown is
-// what the channel would show without it.
-func (o *StockObserved) landed(shown int64) bool {
-	for _, written := range o.Written {
-		if o.OnHand-shown == written-o.Base {
-			return true
+// unexplained is what is left of the difference between the reading and what
+// the channel is thought to show: less what orders of unknown time may account
+// for, and less what a write of unknown fate moved, if that explains it.
+func (o *StockObserved) unexplained(shown Shown) (units, written int64) {
+	beyond := func(difference int64) int64 {
+		above := shown.Lowered + max(0, o.Lowered)
+		below := -(shown.Raised + max(0, o.Raised))
+		return difference - max(below, min(difference, above))
+	}
+	difference := o.OnHand - shown.OnHand
+	for _, w := range o.Written {
+		if moved := w - o.Base; beyond(difference-moved) == 0 {
+			return 0, moved
 		}
 	}
-	return false
+	return beyond(difference), 0
 }
+
+// whole says whether the reading tells exactly what the channel shows after
+// the orders that lie before it in the log.
+func (o *StockObserved) whole() bool { return o.Lowered <= 0 && o.Raised <= 0 }
 
 // StockConfirmed: Selaras wrote the SKU's stock on the channel and read it
 // back.

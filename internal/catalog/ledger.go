@@ -123,6 +123,16 @@ func (l *Ledger) prune(now time.Time) {
 	}
 }
 
+// move changes what a channel shows by an order that came after the readings up
+// to a revision.
+func (s *Shown) move(units int64, after uint64) {
+	s.OnHand += units
+	if after != 0 && s.Revision > after {
+		s.Lowered += max(0, -units)
+		s.Raised += max(0, units)
+	}
+}
+
 func (l *Ledger) shown(channel string) Shown { return l.Shown[channel] }
 
 func (l *Ledger) show(channel string, shown Shown) {

@@ -127,9 +127,9 @@ func (f *folding) difference(source, sku string, from, to position, at time.Time
 	shown.Committed += open
 	switch shown.Basis {
 	case driver.BasisOnHand:
-		shown.OnHand += shelf
+		shown.move(shelf, f.fact.OrderChanged.After)
 	case driver.BasisAvailable:
-		shown.OnHand += (to.returned - from.returned) - (to.ordered - from.ordered)
+		shown.move((to.returned-from.returned)-(to.ordered-from.ordered), f.fact.OrderChanged.After)
 		if open != 0 {
 			ledger.record(Movement{At: at, Channel: channel, Open: open})
 		}

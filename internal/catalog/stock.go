@@ -32,8 +32,12 @@ func (f *folding) stockObserved(observed *StockObserved) error {
 		return nil
 	}
 	known := shown.Basis == observed.Basis
-	difference := observed.OnHand - shown.OnHand
+	difference, written := observed.unexplained(shown)
 	read := Shown{OnHand: observed.OnHand, Basis: observed.Basis, Committed: shown.Committed, Revision: max(observed.Revision, shown.Revision)}
+	if known && !observed.whole() {
+		// It says nothing of what the orders since did to it.
+		read.OnHand, read.Lowered, read.Raised = shown.OnHand+written+difference, shown.Lowered, shown.Raised
+	}
 	owns := channel == source || f.topology.AdoptsStock[channel]
 	switch {
 	case !ledger.Seeded && channel == source:
@@ -42,7 +46,7 @@ func (f *folding) stockObserved(observed *StockObserved) error {
 		if observed.Basis == driver.BasisAvailable {
 			ledger.OnHand += shown.Committed
 		}
-	case !ledger.Seeded || !known || difference == 0 || observed.landed(shown.OnHand):
+	case !ledger.Seeded || !known || difference == 0:
 		// Nothing to compare with, an echo, or a write that was not confirmed.
 	case owns:
 		if !ledger.move(at, difference) {
@@ -52,7 +56,7 @@ func (f *folding) stockObserved(observed *StockObserved) error {
 	default:
 		f.note(NoteStockDrift, sku, difference, fmt.Sprintf("the channel shows %+d units that no order explains", difference))
 	}
-	if ledger.Seeded && channel == source && observed.Basis == driver.BasisOnHand {
+	if ledger.Seeded && channel == source && observed.Basis == driver.BasisOnHand && observed.whole() {
 		held := max(0, min(observed.Reserved, MaxUnits)-shown.Committed)
 		ledger.Committed += held - ledger.Unattributed
 		ledger.Unattributed = held
