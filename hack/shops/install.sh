@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Installs the real third-party servers that the demo and the tests run.
 #
-#   hack/shops/install.sh [vendure|medusa|postgres|nginx|all]... [--print-dir]
+#   hack/shops/install.sh [vendure|medusa|postgres|nginx|all]... [--print-dir|--print-app-dir]
 #
 # Shops go to ${SELARAS_CACHE:-${XDG_CACHE_HOME:-~/.cache}/selaras}/shops, one
 # directory for each content of their pinned packages, shared by every checkout;
 # PostgreSQL and nginx come from Debian. What is there already is left alone, and
 # an install that was interrupted is repeated. --print-dir only prints where
-# the named shop is or would be. internal/shops computes the same directories.
+# the named shop is or would be, --print-app-dir where its scripts and databases
+# are. internal/shops computes the same directories.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -156,15 +157,16 @@ for arg; do
   case $arg in
     vendure | medusa | postgres | nginx) what+=("$arg") ;;
     all) what+=(vendure postgres nginx medusa) ;;
-    --print-dir) print=1 ;;
-    *) die "unknown argument $arg: use vendure, medusa, postgres, nginx, all or --print-dir" ;;
+    --print-dir) print=dir ;;
+    --print-app-dir) print=app ;;
+    *) die "unknown argument $arg: use vendure, medusa, postgres, nginx, all, --print-dir or --print-app-dir" ;;
   esac
 done
 [ ${#what[@]} -gt 0 ] || what=(vendure)
 
 for name in "${what[@]}"; do
   if [ -n "$print" ]; then
-    case $name in vendure | medusa) "${name}_dir" ;; esac
+    case $name in vendure | medusa) "${name}_$print" ;; esac
   else
     "install_$name"
   fi

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 )
 
 // MedusaOptions say how a Medusa server starts.
@@ -30,16 +29,13 @@ type MedusaOptions struct {
 // Its methods may be called concurrently, except those that start and stop it.
 type Medusa struct {
 	server
+	MedusaAPI
 	options  MedusaOptions
 	app      string
 	dir      string
 	port     int
 	database string
 	secret   string // signs the sessions, which therefore survive a restart
-
-	mu    sync.Mutex
-	admin *rest // logged in; nil before the first call
-	store *medusaStore
 }
 
 const (
@@ -67,6 +63,7 @@ func StartMedusa(ctx context.Context, options MedusaOptions) (_ *Medusa, err err
 		return nil, errors.New("shops: Medusa needs PostgreSQL: set MedusaOptions.Postgres")
 	}
 	m := &Medusa{options: options, app: app, secret: rand.Text()}
+	m.username, m.password = medusaUsername, medusaPassword
 	if m.dir, err = os.MkdirTemp("", "selaras-medusa-"); err != nil {
 		return nil, fmt.Errorf("shops: %w", err)
 	}
@@ -137,7 +134,7 @@ func (m *Medusa) startSomewhere(ctx context.Context) (err error) {
 		if m.port, err = freePort(); err != nil {
 			return err
 		}
-		m.admin, m.store = nil, nil
+		m.moveTo("http://" + loopback(m.port))
 		if err = m.Start(ctx); err == nil {
 			return nil
 		}
@@ -176,15 +173,6 @@ func (m *Medusa) Restart(ctx context.Context) error {
 	return m.Start(ctx)
 }
 
-// URL is the server's address: http://127.0.0.1:port.
-func (m *Medusa) URL() string { return "http://" + loopback(m.port) }
-
-// Username is the administrator's address.
-func (m *Medusa) Username() string { return medusaUsername }
-
-// Password is the administrator's password.
-func (m *Medusa) Password() string { return medusaPassword }
-
 // Close stops the server.
 func (m *Medusa) Close() error {
 	m.Stop()
@@ -196,35 +184,4 @@ func (m *Medusa) Close() error {
 // ends that. It holds from the next event on, and over restarts.
 func (m *Medusa) SetWebhook(url, secret string) error {
 	return writeWebhook(m.dir, url, secret)
-}
-
-// Login proves the administrator's credentials and opens a new session. Other
-// actions log in by themselves.
-func (m *Medusa) Login(ctx context.Context) error {
-	var out struct {
-		Token string `json:"token"`
-	}
-	err := newREST(m.URL(), http.Header{}).do(ctx, http.MethodPost, "/auth/user/emailpass",
-		map[string]string{"email": medusaUsername, "password": medusaPassword}, &out)
-	if err != nil {
-		return err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.admin = newREST(m.URL(), http.Header{"Authorization": {"Bearer " + out.Token}})
-	return nil
-}
-
-// call sends a request to the Admin API as the administrator.
-func (m *Medusa) call(ctx context.Context, method, path string, body, out any) error {
-	m.mu.Lock()
-	admin := m.admin
-	m.mu.Unlock()
-	if admin == nil {
-		if err := m.Login(ctx); err != nil {
-			return err
-		}
-		return m.call(ctx, method, path, body, out)
-	}
-	return admin.do(ctx, method, path, body, out)
 }

@@ -85,7 +85,7 @@ func (n medusaVariantNode) listing() MedusaListing {
 	return l
 }
 
-func (m *Medusa) variants(ctx context.Context, filter url.Values) ([]medusaVariantNode, error) {
+func (m *MedusaAPI) variants(ctx context.Context, filter url.Values) ([]medusaVariantNode, error) {
 	filter.Set("fields", medusaVariantFields)
 	filter.Set("limit", strconv.Itoa(pageSize))
 	filter.Set("order", "id")
@@ -107,7 +107,7 @@ func (m *Medusa) variants(ctx context.Context, filter url.Values) ([]medusaVaria
 }
 
 // Listings returns everything the shop lists.
-func (m *Medusa) Listings(ctx context.Context) ([]MedusaListing, error) {
+func (m *MedusaAPI) Listings(ctx context.Context) ([]MedusaListing, error) {
 	nodes, err := m.variants(ctx, url.Values{})
 	if err != nil {
 		return nil, err
@@ -119,7 +119,7 @@ func (m *Medusa) Listings(ctx context.Context) ([]MedusaListing, error) {
 	return listings, nil
 }
 
-func (m *Medusa) variant(ctx context.Context, sku string) (medusaVariantNode, error) {
+func (m *MedusaAPI) variant(ctx context.Context, sku string) (medusaVariantNode, error) {
 	nodes, err := m.variants(ctx, url.Values{"sku": {sku}})
 	if err != nil {
 		return medusaVariantNode{}, err
@@ -131,7 +131,7 @@ func (m *Medusa) variant(ctx context.Context, sku string) (medusaVariantNode, er
 }
 
 // Listing returns the listing with a SKU, or [ErrNoListing].
-func (m *Medusa) Listing(ctx context.Context, sku string) (MedusaListing, error) {
+func (m *MedusaAPI) Listing(ctx context.Context, sku string) (MedusaListing, error) {
 	n, err := m.variant(ctx, sku)
 	if err != nil {
 		return MedusaListing{}, err
@@ -141,7 +141,7 @@ func (m *Medusa) Listing(ctx context.Context, sku string) (MedusaListing, error)
 
 // SetPrice changes the price in one currency (lower case) to a decimal number of
 // major units, and leaves the others.
-func (m *Medusa) SetPrice(ctx context.Context, sku, currency, amount string) error {
+func (m *MedusaAPI) SetPrice(ctx context.Context, sku, currency, amount string) error {
 	n, err := m.variant(ctx, sku)
 	if err != nil {
 		return err
@@ -161,7 +161,7 @@ func (m *Medusa) SetPrice(ctx context.Context, sku, currency, amount string) err
 }
 
 // RenameSKU gives a listing another SKU.
-func (m *Medusa) RenameSKU(ctx context.Context, sku, to string) error {
+func (m *MedusaAPI) RenameSKU(ctx context.Context, sku, to string) error {
 	n, err := m.variant(ctx, sku)
 	if err != nil {
 		return err
@@ -169,12 +169,12 @@ func (m *Medusa) RenameSKU(ctx context.Context, sku, to string) error {
 	return m.updateVariant(ctx, n, map[string]any{"sku": to})
 }
 
-func (m *Medusa) updateVariant(ctx context.Context, n medusaVariantNode, fields map[string]any) error {
+func (m *MedusaAPI) updateVariant(ctx context.Context, n medusaVariantNode, fields map[string]any) error {
 	return m.post(ctx, "/admin/products/"+n.Product.ID+"/variants/"+n.ID, fields, nil)
 }
 
 // SetTitle changes the title of a variant.
-func (m *Medusa) SetTitle(ctx context.Context, sku, title string) error {
+func (m *MedusaAPI) SetTitle(ctx context.Context, sku, title string) error {
 	n, err := m.variant(ctx, sku)
 	if err != nil {
 		return err
@@ -183,12 +183,12 @@ func (m *Medusa) SetTitle(ctx context.Context, sku, title string) error {
 }
 
 // SetName changes the title of a SKU's product.
-func (m *Medusa) SetName(ctx context.Context, sku, name string) error {
+func (m *MedusaAPI) SetName(ctx context.Context, sku, name string) error {
 	return m.updateProduct(ctx, sku, map[string]any{"title": name})
 }
 
 // SetPublished shows or hides a SKU's product.
-func (m *Medusa) SetPublished(ctx context.Context, sku string, published bool) error {
+func (m *MedusaAPI) SetPublished(ctx context.Context, sku string, published bool) error {
 	status := "draft"
 	if published {
 		status = "published"
@@ -196,7 +196,7 @@ func (m *Medusa) SetPublished(ctx context.Context, sku string, published bool) e
 	return m.updateProduct(ctx, sku, map[string]any{"status": status})
 }
 
-func (m *Medusa) updateProduct(ctx context.Context, sku string, fields map[string]any) error {
+func (m *MedusaAPI) updateProduct(ctx context.Context, sku string, fields map[string]any) error {
 	n, err := m.variant(ctx, sku)
 	if err != nil {
 		return err
@@ -205,7 +205,7 @@ func (m *Medusa) updateProduct(ctx context.Context, sku string, fields map[strin
 }
 
 // DeleteVariant takes a listing away.
-func (m *Medusa) DeleteVariant(ctx context.Context, sku string) error {
+func (m *MedusaAPI) DeleteVariant(ctx context.Context, sku string) error {
 	n, err := m.variant(ctx, sku)
 	if err != nil {
 		return err
@@ -214,7 +214,7 @@ func (m *Medusa) DeleteVariant(ctx context.Context, sku string) error {
 }
 
 // SetStock counts the units at the stock location anew.
-func (m *Medusa) SetStock(ctx context.Context, sku string, onHand int) error {
+func (m *MedusaAPI) SetStock(ctx context.Context, sku string, onHand int) error {
 	store, err := m.shopStore(ctx)
 	if err != nil {
 		return err
@@ -229,7 +229,7 @@ func (m *Medusa) SetStock(ctx context.Context, sku string, onHand int) error {
 
 // Reserve sets units aside without an order. Medusa refuses more than are
 // available, but lets a later count go below what is reserved.
-func (m *Medusa) Reserve(ctx context.Context, sku string, quantity int) error {
+func (m *MedusaAPI) Reserve(ctx context.Context, sku string, quantity int) error {
 	store, err := m.shopStore(ctx)
 	if err != nil {
 		return err
@@ -244,7 +244,7 @@ func (m *Medusa) Reserve(ctx context.Context, sku string, quantity int) error {
 }
 
 // CreateProducts adds published products with their stock, in one call each.
-func (m *Medusa) CreateProducts(ctx context.Context, products ...MedusaProduct) error {
+func (m *MedusaAPI) CreateProducts(ctx context.Context, products ...MedusaProduct) error {
 	store, err := m.shopStore(ctx)
 	if err != nil {
 		return err
@@ -291,7 +291,7 @@ func (m *Medusa) CreateProducts(ctx context.Context, products ...MedusaProduct) 
 }
 
 // stockLarge makes the same SKUs as Vendure's large catalogue.
-func (m *Medusa) stockLarge(ctx context.Context) error {
+func (m *MedusaAPI) stockLarge(ctx context.Context) error {
 	const products, variants, perCall = 60, 20, 5
 	var batch []MedusaProduct
 	for p := range products {

@@ -9,7 +9,7 @@ import (
 // PlaceOrder buys as a new shopper would, up to the authorized payment. The
 // order's code is its id. Medusa does not keep what was ordered first: Ordered
 // is the current quantity.
-func (m *Medusa) PlaceOrder(ctx context.Context, lines ...Line) (Order, error) {
+func (m *MedusaAPI) PlaceOrder(ctx context.Context, lines ...Line) (Order, error) {
 	shopper, cart, err := m.openCart(ctx, lines)
 	if err != nil {
 		return Order{}, err
@@ -52,13 +52,13 @@ func (m *Medusa) PlaceOrder(ctx context.Context, lines ...Line) (Order, error) {
 }
 
 // OpenCart leaves a purchase unfinished.
-func (m *Medusa) OpenCart(ctx context.Context, lines ...Line) error {
+func (m *MedusaAPI) OpenCart(ctx context.Context, lines ...Line) error {
 	_, _, err := m.openCart(ctx, lines)
 	return err
 }
 
 // openCart puts the lines into a new cart and returns the shopper and its id.
-func (m *Medusa) openCart(ctx context.Context, lines []Line) (shopper *rest, cartID string, err error) {
+func (m *MedusaAPI) openCart(ctx context.Context, lines []Line) (shopper *rest, cartID string, err error) {
 	store, err := m.shopStore(ctx)
 	if err != nil {
 		return nil, "", err
@@ -88,7 +88,7 @@ func (m *Medusa) openCart(ctx context.Context, lines []Line) (shopper *rest, car
 }
 
 // Order returns the order with an id.
-func (m *Medusa) Order(ctx context.Context, id string) (Order, error) {
+func (m *MedusaAPI) Order(ctx context.Context, id string) (Order, error) {
 	var out struct {
 		Order struct {
 			ID     string `json:"id"`
@@ -117,7 +117,7 @@ func (m *Medusa) Order(ctx context.Context, id string) (Order, error) {
 
 // Fulfill sends units of an order: the lines given, or all that is left when
 // none are.
-func (m *Medusa) Fulfill(ctx context.Context, id string, lines ...Line) error {
+func (m *MedusaAPI) Fulfill(ctx context.Context, id string, lines ...Line) error {
 	order, err := m.Order(ctx, id)
 	if err != nil {
 		return err
@@ -143,7 +143,7 @@ func (m *Medusa) Fulfill(ctx context.Context, id string, lines ...Line) error {
 // CancelOrder cancels units of an order: the lines given, by editing the order,
 // or the whole order when none are. Medusa refuses to cancel an order of which
 // something was sent.
-func (m *Medusa) CancelOrder(ctx context.Context, id string, lines ...Line) error {
+func (m *MedusaAPI) CancelOrder(ctx context.Context, id string, lines ...Line) error {
 	if len(lines) == 0 {
 		return m.post(ctx, "/admin/orders/"+id+"/cancel", map[string]any{}, nil)
 	}
@@ -168,7 +168,7 @@ func (m *Medusa) CancelOrder(ctx context.Context, id string, lines ...Line) erro
 
 // Return takes back units of an order that were sent, and puts them on the
 // shelf of the stock location.
-func (m *Medusa) Return(ctx context.Context, id string, lines ...Line) error {
+func (m *MedusaAPI) Return(ctx context.Context, id string, lines ...Line) error {
 	store, err := m.shopStore(ctx)
 	if err != nil {
 		return err
@@ -210,7 +210,7 @@ func (m *Medusa) Return(ctx context.Context, id string, lines ...Line) error {
 }
 
 // AddOrderLine adds units to an order that was placed.
-func (m *Medusa) AddOrderLine(ctx context.Context, id string, line Line) error {
+func (m *MedusaAPI) AddOrderLine(ctx context.Context, id string, line Line) error {
 	listing, err := m.Listing(ctx, line.SKU)
 	if err != nil {
 		return err
@@ -223,7 +223,7 @@ func (m *Medusa) AddOrderLine(ctx context.Context, id string, line Line) error {
 }
 
 // edit makes changes to an order and confirms them together.
-func (m *Medusa) edit(ctx context.Context, id string, changes func(at string) error) error {
+func (m *MedusaAPI) edit(ctx context.Context, id string, changes func(at string) error) error {
 	if err := m.post(ctx, "/admin/order-edits", map[string]any{"order_id": id}, nil); err != nil {
 		return err
 	}

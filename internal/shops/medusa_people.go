@@ -8,7 +8,7 @@ import (
 )
 
 // CreateUser adds a user of the admin, as an invitation does.
-func (m *Medusa) CreateUser(ctx context.Context, email, password string) error {
+func (m *MedusaAPI) CreateUser(ctx context.Context, email, password string) error {
 	var invited struct {
 		Invite identified `json:"invite"`
 	}
@@ -30,7 +30,7 @@ func (m *Medusa) CreateUser(ctx context.Context, email, password string) error {
 
 // DeleteUser takes a user away. Tokens given out to the user work on until they
 // expire.
-func (m *Medusa) DeleteUser(ctx context.Context, email string) error {
+func (m *MedusaAPI) DeleteUser(ctx context.Context, email string) error {
 	var found struct {
 		Users []identified `json:"users"`
 	}

@@ -21,7 +21,7 @@ type identified struct {
 }
 
 // shopStore reads the ids once.
-func (m *Medusa) shopStore(ctx context.Context) (medusaStore, error) {
+func (m *MedusaAPI) shopStore(ctx context.Context) (medusaStore, error) {
 	m.mu.Lock()
 	known := m.store
 	m.mu.Unlock()
@@ -56,7 +56,7 @@ func (m *Medusa) shopStore(ctx context.Context) (medusaStore, error) {
 }
 
 // first returns the first thing of a list; a new shop has one of each.
-func (m *Medusa) first(ctx context.Context, path, list string) (identified, error) {
+func (m *MedusaAPI) first(ctx context.Context, path, list string) (identified, error) {
 	var out map[string]any
 	if err := m.call(ctx, http.MethodGet, path, nil, &out); err != nil {
 		return identified{}, err
@@ -73,7 +73,7 @@ func (m *Medusa) first(ctx context.Context, path, list string) (identified, erro
 
 // furnish gives a new shop what it needs to sell: currencies, a region, a stock
 // location and a way to ship from it.
-func (m *Medusa) furnish(ctx context.Context) error {
+func (m *MedusaAPI) furnish(ctx context.Context) error {
 	shop, err := m.first(ctx, "/admin/stores", "stores")
 	if err != nil {
 		return err
@@ -115,7 +115,7 @@ func (m *Medusa) furnish(ctx context.Context) error {
 }
 
 // shipFrom sets up shipping from the stock location at a path.
-func (m *Medusa) shipFrom(ctx context.Context, at, profile string) error {
+func (m *MedusaAPI) shipFrom(ctx context.Context, at, profile string) error {
 	if err := m.post(ctx, at+"/fulfillment-providers", map[string]any{"add": []string{"manual_manual"}}, nil); err != nil {
 		return err
 	}
@@ -151,6 +151,6 @@ func (m *Medusa) shipFrom(ctx context.Context, at, profile string) error {
 	}, nil)
 }
 
-func (m *Medusa) post(ctx context.Context, path string, body, out any) error {
+func (m *MedusaAPI) post(ctx context.Context, path string, body, out any) error {
 	return m.call(ctx, http.MethodPost, path, body, out)
 }

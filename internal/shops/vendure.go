@@ -45,11 +45,11 @@ type VendureOptions struct {
 // concurrently, except those that start and stop it.
 type Vendure struct {
 	server
+	VendureAPI
 	options  VendureOptions
 	app      string // scripts and prepared databases
 	dir      string
 	settings vendureSettings
-	admin    *graphql
 }
 
 // vendureSettings are what a shop keeps between runs.
@@ -197,27 +197,12 @@ func (v *Vendure) Start(ctx context.Context) error {
 		p.kill()
 		return err
 	}
-	if v.admin == nil || v.admin.url != v.AdminURL() {
-		v.admin = newGraphQL(v.AdminURL())
+	if url := "http://" + loopback(v.settings.Port); v.URL() != url {
+		v.VendureAPI = *NewVendureAPI(url, v.settings.Username, v.settings.Password)
 	}
 	v.started(p)
 	return nil
 }
-
-// URL is the shop's address: http://127.0.0.1:port.
-func (v *Vendure) URL() string { return "http://" + loopback(v.settings.Port) }
-
-// AdminURL is the address of the Admin API.
-func (v *Vendure) AdminURL() string { return v.URL() + "/admin-api" }
-
-// ShopURL is the address of the Shop API, which shoppers use.
-func (v *Vendure) ShopURL() string { return v.URL() + "/shop-api" }
-
-// Username is the superadmin's name.
-func (v *Vendure) Username() string { return v.settings.Username }
-
-// Password is the superadmin's password.
-func (v *Vendure) Password() string { return v.settings.Password }
 
 // ChannelToken is the token of the shop's default channel, unique to the shop.
 func (v *Vendure) ChannelToken() string { return v.settings.ChannelToken }

@@ -43,7 +43,7 @@ type NewProduct struct {
 
 // Login proves the superadmin's credentials and opens a new session. Other
 // actions log in by themselves.
-func (v *Vendure) Login(ctx context.Context) error {
+func (v *VendureAPI) Login(ctx context.Context) error {
 	return v.admin.login(ctx, v.Username(), v.Password())
 }
 
@@ -59,7 +59,7 @@ func (g *graphql) login(ctx context.Context, username, password string) error {
 }
 
 // call sends an operation to the Admin API as the superadmin.
-func (v *Vendure) call(ctx context.Context, query string, variables map[string]any, out any) error {
+func (v *VendureAPI) call(ctx context.Context, query string, variables map[string]any, out any) error {
 	err := v.admin.do(ctx, query, variables, out)
 	if !errors.Is(err, errForbidden) {
 		return err
@@ -112,7 +112,7 @@ func (n variantNode) listing() Listing {
 // pageSize is within the limit of 1,000 that Vendure sets.
 const pageSize = 200
 
-func (v *Vendure) variants(ctx context.Context, filter map[string]any) ([]Listing, error) {
+func (v *VendureAPI) variants(ctx context.Context, filter map[string]any) ([]Listing, error) {
 	var listings []Listing
 	for {
 		var out struct {
@@ -139,12 +139,12 @@ func (v *Vendure) variants(ctx context.Context, filter map[string]any) ([]Listin
 }
 
 // Listings returns everything the shop lists, in the order of creation.
-func (v *Vendure) Listings(ctx context.Context) ([]Listing, error) {
+func (v *VendureAPI) Listings(ctx context.Context) ([]Listing, error) {
 	return v.variants(ctx, map[string]any{})
 }
 
 // Listing returns the first listing with a SKU, or [ErrNoListing].
-func (v *Vendure) Listing(ctx context.Context, sku string) (Listing, error) {
+func (v *VendureAPI) Listing(ctx context.Context, sku string) (Listing, error) {
 	listings, err := v.variants(ctx, map[string]any{"sku": map[string]string{"eq": sku}})
 	if err != nil {
 		return Listing{}, err
@@ -156,7 +156,7 @@ func (v *Vendure) Listing(ctx context.Context, sku string) (Listing, error) {
 }
 
 // update changes fields of the first listing with a SKU.
-func (v *Vendure) update(ctx context.Context, sku string, fields map[string]any) error {
+func (v *VendureAPI) update(ctx context.Context, sku string, fields map[string]any) error {
 	listing, err := v.Listing(ctx, sku)
 	if err != nil {
 		return err
@@ -164,48 +164,48 @@ func (v *Vendure) update(ctx context.Context, sku string, fields map[string]any)
 	return v.updateVariant(ctx, listing.ID, fields)
 }
 
-func (v *Vendure) updateVariant(ctx context.Context, id string, fields map[string]any) error {
+func (v *VendureAPI) updateVariant(ctx context.Context, id string, fields map[string]any) error {
 	fields["id"] = id
 	return v.call(ctx, `mutation($i: [UpdateProductVariantInput!]!) { updateProductVariants(input: $i) { id } }`,
 		map[string]any{"i": []any{fields}}, nil)
 }
 
 // SetPrice changes the price in the default currency, in hundredths.
-func (v *Vendure) SetPrice(ctx context.Context, sku string, price int64) error {
+func (v *VendureAPI) SetPrice(ctx context.Context, sku string, price int64) error {
 	return v.update(ctx, sku, map[string]any{"price": price})
 }
 
 // SetPriceIn changes the price in one of the channel's currencies, in hundredths.
-func (v *Vendure) SetPriceIn(ctx context.Context, sku, currency string, price int64) error {
+func (v *VendureAPI) SetPriceIn(ctx context.Context, sku, currency string, price int64) error {
 	return v.update(ctx, sku, map[string]any{
 		"prices": []any{map[string]any{"currencyCode": currency, "price": price}},
 	})
 }
 
 // SetStock counts the units on hand anew.
-func (v *Vendure) SetStock(ctx context.Context, sku string, onHand int) error {
+func (v *VendureAPI) SetStock(ctx context.Context, sku string, onHand int) error {
 	return v.update(ctx, sku, map[string]any{"stockOnHand": onHand})
 }
 
 // SetEnabled shows or hides the listing.
-func (v *Vendure) SetEnabled(ctx context.Context, sku string, enabled bool) error {
+func (v *VendureAPI) SetEnabled(ctx context.Context, sku string, enabled bool) error {
 	return v.update(ctx, sku, map[string]any{"enabled": enabled})
 }
 
 // RenameSKU gives the first listing with a SKU another one.
-func (v *Vendure) RenameSKU(ctx context.Context, sku, to string) error {
+func (v *VendureAPI) RenameSKU(ctx context.Context, sku, to string) error {
 	return v.update(ctx, sku, map[string]any{"sku": to})
 }
 
 // SetName changes the name that shoppers see.
-func (v *Vendure) SetName(ctx context.Context, sku, name string) error {
+func (v *VendureAPI) SetName(ctx context.Context, sku, name string) error {
 	return v.update(ctx, sku, map[string]any{
 		"translations": []any{map[string]any{"languageCode": "en", "name": name}},
 	})
 }
 
 // DeleteVariant takes the first listing with a SKU away.
-func (v *Vendure) DeleteVariant(ctx context.Context, sku string) error {
+func (v *VendureAPI) DeleteVariant(ctx context.Context, sku string) error {
 	listing, err := v.Listing(ctx, sku)
 	if err != nil {
 		return err
@@ -226,7 +226,7 @@ func (v *Vendure) DeleteVariant(ctx context.Context, sku string) error {
 
 // CreateProduct adds a product with one variant. Vendure accepts a SKU that it
 // has already.
-func (v *Vendure) CreateProduct(ctx context.Context, p NewProduct) (Listing, error) {
+func (v *VendureAPI) CreateProduct(ctx context.Context, p NewProduct) (Listing, error) {
 	var product struct {
 		CreateProduct struct {
 			ID string `json:"id"`
@@ -270,7 +270,7 @@ func (v *Vendure) CreateProduct(ctx context.Context, p NewProduct) (Listing, err
 // UseCurrency makes one of the channel's currencies its default one. Vendure
 // then takes the prices in the old default currency for prices in the new one,
 // number for number.
-func (v *Vendure) UseCurrency(ctx context.Context, currency string) error {
+func (v *VendureAPI) UseCurrency(ctx context.Context, currency string) error {
 	var channel struct {
 		ActiveChannel struct {
 			ID string `json:"id"`

@@ -13,7 +13,7 @@ type payment struct {
 // PlaceOrder buys as a new shopper would, up to the authorized payment. A shop
 // that has too little answers a [RefusedError] with code
 // INSUFFICIENT_STOCK_ERROR.
-func (v *Vendure) PlaceOrder(ctx context.Context, lines ...Line) (Order, error) {
+func (v *VendureAPI) PlaceOrder(ctx context.Context, lines ...Line) (Order, error) {
 	shopper := newGraphQL(v.ShopURL())
 	for _, line := range lines {
 		listing, err := v.Listing(ctx, line.SKU)
@@ -104,7 +104,7 @@ func checkOut(ctx context.Context, shopper *graphql) error {
 }
 
 // Order returns the order with a code.
-func (v *Vendure) Order(ctx context.Context, code string) (Order, error) {
+func (v *VendureAPI) Order(ctx context.Context, code string) (Order, error) {
 	var out struct {
 		Orders struct {
 			Items []struct {
@@ -155,7 +155,7 @@ func (v *Vendure) Order(ctx context.Context, code string) (Order, error) {
 }
 
 // SettlePayment collects what was authorized; Vendure ships only paid orders.
-func (v *Vendure) SettlePayment(ctx context.Context, code string) error {
+func (v *VendureAPI) SettlePayment(ctx context.Context, code string) error {
 	order, err := v.Order(ctx, code)
 	if err != nil {
 		return err
@@ -163,7 +163,7 @@ func (v *Vendure) SettlePayment(ctx context.Context, code string) error {
 	return v.settle(ctx, order)
 }
 
-func (v *Vendure) settle(ctx context.Context, order Order) error {
+func (v *VendureAPI) settle(ctx context.Context, order Order) error {
 	for _, p := range order.payments {
 		if p.State != "Authorized" {
 			continue
@@ -185,7 +185,7 @@ func (v *Vendure) settle(ctx context.Context, order Order) error {
 
 // Fulfill sends units of an order: the lines given, or all that is left when
 // none are. An authorized payment is settled first.
-func (v *Vendure) Fulfill(ctx context.Context, code string, lines ...Line) error {
+func (v *VendureAPI) Fulfill(ctx context.Context, code string, lines ...Line) error {
 	order, err := v.Order(ctx, code)
 	if err != nil {
 		return err
@@ -227,7 +227,7 @@ func (v *Vendure) Fulfill(ctx context.Context, code string, lines ...Line) error
 
 // CancelOrder cancels units of an order: the lines given, or the whole order
 // when none are. Units that were sent come back on hand.
-func (v *Vendure) CancelOrder(ctx context.Context, code string, lines ...Line) error {
+func (v *VendureAPI) CancelOrder(ctx context.Context, code string, lines ...Line) error {
 	order, err := v.Order(ctx, code)
 	if err != nil {
 		return err
@@ -251,7 +251,7 @@ func (v *Vendure) CancelOrder(ctx context.Context, code string, lines ...Line) e
 
 // AddOrderLine adds units to an order that was placed, as the shop's staff
 // would on the phone, and takes the payment for them.
-func (v *Vendure) AddOrderLine(ctx context.Context, code string, line Line) error {
+func (v *VendureAPI) AddOrderLine(ctx context.Context, code string, line Line) error {
 	order, err := v.Order(ctx, code)
 	if err != nil {
 		return err
@@ -295,7 +295,7 @@ func (v *Vendure) AddOrderLine(ctx context.Context, code string, line Line) erro
 	return v.transition(ctx, order.ID, order.State)
 }
 
-func (v *Vendure) transition(ctx context.Context, orderID, state string) error {
+func (v *VendureAPI) transition(ctx context.Context, orderID, state string) error {
 	var out struct {
 		TransitionOrderToState result `json:"transitionOrderToState"`
 	}

@@ -6,7 +6,7 @@ import (
 )
 
 // CreateAdministrator adds a person, or a connector, with all rights.
-func (v *Vendure) CreateAdministrator(ctx context.Context, username, password string) error {
+func (v *VendureAPI) CreateAdministrator(ctx context.Context, username, password string) error {
 	var roles struct {
 		Roles struct {
 			Items []struct {
@@ -33,7 +33,7 @@ func (v *Vendure) CreateAdministrator(ctx context.Context, username, password st
 
 // SetAdministratorPassword gives an administrator a new password. Sessions that
 // are open stay valid, as Vendure does it.
-func (v *Vendure) SetAdministratorPassword(ctx context.Context, username, password string) error {
+func (v *VendureAPI) SetAdministratorPassword(ctx context.Context, username, password string) error {
 	id, err := v.administrator(ctx, username)
 	if err != nil {
 		return err
@@ -43,7 +43,7 @@ func (v *Vendure) SetAdministratorPassword(ctx context.Context, username, passwo
 }
 
 // DeleteAdministrator takes an administrator's access away; open sessions end.
-func (v *Vendure) DeleteAdministrator(ctx context.Context, username string) error {
+func (v *VendureAPI) DeleteAdministrator(ctx context.Context, username string) error {
 	id, err := v.administrator(ctx, username)
 	if err != nil {
 		return err
@@ -52,7 +52,7 @@ func (v *Vendure) DeleteAdministrator(ctx context.Context, username string) erro
 		map[string]any{"id": id}, nil)
 }
 
-func (v *Vendure) administrator(ctx context.Context, username string) (id string, err error) {
+func (v *VendureAPI) administrator(ctx context.Context, username string) (id string, err error) {
 	var out struct {
 		Administrators struct {
 			Items []struct {

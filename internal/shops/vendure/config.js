@@ -37,11 +37,11 @@ function databaseOptions({ sqljsFile, databaseUrl, create }) {
   throw new Error('set SQLJS_FILE (a sql.js database file) or DATABASE_URL (postgres://…)');
 }
 
-function shopConfig({ port, channelToken, username, password, database, importAssetsDir }) {
+function shopConfig({ host = '127.0.0.1', port, channelToken, username, password, database, importAssetsDir }) {
   return {
     defaultChannelToken: channelToken,
     apiOptions: {
-      hostname: '127.0.0.1',
+      hostname: host,
       port,
       adminApiPath: 'admin-api',
       shopApiPath: 'shop-api',

@@ -1,6 +1,6 @@
 'use strict';
 // One real Vendure shop. Settings come from the environment:
-//   PORT                    loopback port to listen on
+//   HOST, PORT              address to listen on; HOST is 127.0.0.1 by default
 //   SQLJS_FILE              sql.js database file, or
 //   DATABASE_URL            postgres://… of a database that holds a catalogue
 //   SUPERADMIN_USERNAME, SUPERADMIN_PASSWORD
@@ -17,6 +17,7 @@ const { databaseOptions, shopConfig } = require('./config.js');
 async function main() {
   const env = process.env;
   await bootstrap(shopConfig({
+    host: env.HOST,
     port: Number(env.PORT),
     channelToken: env.CHANNEL_TOKEN,
     username: env.SUPERADMIN_USERNAME,
