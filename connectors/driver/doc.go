@@ -15,4 +15,8 @@
 // Settings.HTTP, which spends the channel's rate budget, bounds the answer,
 // sets the timeout and counts the call under the operation of its context
 // (WithOperation).
+//
+// What several channel types need alike stands beside the contract, as plain as
+// it: package paging walks through lists that change meanwhile, package
+// standardwebhooks verifies signed deliveries. No driver has to use them.
 package driver

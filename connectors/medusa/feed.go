@@ -4,24 +4,15 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"selaras.dev/selaras/connectors/driver/paging"
 )
 
 // feed is the position in a list of things by the time of their last change.
 // Each poll is a walk through everything after Settled, in the order of time
 // and id, with a page for each call.
-//
-// Between walks, Settled follows the newest time seen, but late: a transaction
-// may commit after another one with a newer time. What was the newest time at
-// the end of a walk is settled when a walk that began at least `overlap` later
-// has ended. Only durations of the own clock are used, never the difference of
-// two clocks.
 type feed struct {
-	Settled time.Time `json:"s"`
-	// Seen is the newest time noted, at SeenAt (own clock, Unix milliseconds).
-	Seen   time.Time `json:"n,omitzero"`
-	SeenAt int64     `json:"a,omitempty"`
-	// BeganAt is when the walk under way began (own clock); 0 = none.
-	BeganAt int64 `json:"b,omitempty"`
+	paging.Watermark
 	// Time and ID are those of the last item handed over in this walk.
 	Time time.Time `json:"t,omitzero"`
 	ID   string    `json:"i,omitempty"`
@@ -44,13 +35,12 @@ func compareRows(a, b row) int {
 
 // startFeed is a feed that begins at the newest time the shop has now.
 func startFeed(newest, now time.Time) feed {
-	return feed{Settled: newest.Add(-overlap), Seen: newest, SeenAt: now.UnixMilli()}
+	return feed{Watermark: paging.NewWatermark(newest, now, overlap)}
 }
 
 // begin starts a walk unless one is under way.
 func (f *feed) begin(now time.Time) {
-	if f.BeganAt == 0 {
-		f.BeganAt = now.UnixMilli()
+	if f.Begin(now) {
 		f.Time, f.ID, f.Ended = time.Time{}, "", false
 	}
 }
@@ -89,16 +79,6 @@ func (f *feed) take(fresh []row, limit int, more bool) []row {
 
 // end ends the walk.
 func (f *feed) end(now time.Time) {
-	newest := f.Time
-	if time.Duration(f.BeganAt-f.SeenAt)*time.Millisecond >= overlap {
-		if f.Seen.After(f.Settled) {
-			f.Settled = f.Seen
-		}
-		// In a shop at rest the feed, and so the cursor, stays as it is.
-		if newest.After(f.Seen) {
-			f.Seen, f.SeenAt = newest, now.UnixMilli()
-		}
-	}
-	f.BeganAt, f.Ended = 0, false
-	f.Time, f.ID = time.Time{}, ""
+	f.End(f.Time, now, overlap)
+	f.Time, f.ID, f.Ended = time.Time{}, "", false
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"selaras.dev/selaras/connectors/driver"
+	"selaras.dev/selaras/connectors/driver/paging"
 )
 
 // Medusa moves Order.updated_at with every change of an order, so changes are
@@ -38,7 +39,7 @@ type orderList struct {
 func (c *connection) ReadOrders(ctx context.Context, after driver.Cursor, limit int) (driver.OrderPage, error) {
 	const what = "read orders"
 	ctx = driver.WithOperation(ctx, driver.OpOrders)
-	limit = boundLimit(limit, ordersPerRequest)
+	limit = paging.Limit(limit, ordersPerRequest)
 	if _, err := c.shop.read(ctx, c); err != nil {
 		return driver.OrderPage{}, err
 	}
@@ -48,7 +49,7 @@ func (c *connection) ReadOrders(ctx context.Context, after driver.Cursor, limit 
 		if err != nil {
 			return driver.OrderPage{}, err
 		}
-		at = orderPosition{Open: &feed{Settled: time.Unix(0, 0).UTC()}, Changed: startFeed(newest, time.Now())}
+		at = orderPosition{Open: &feed{Watermark: paging.Watermark{Settled: time.Unix(0, 0).UTC()}}, Changed: startFeed(newest, time.Now())}
 	} else if err := driver.DecodeCursor(what, after, &at); err != nil {
 		return driver.OrderPage{}, err
 	}

@@ -261,50 +261,13 @@ func TestQueriesStayShort(t *testing.T) {
 	})
 }
 
-func TestAPageIsComparedWithTheOneBefore(t *testing.T) {
+func TestTheOrderOfIDsIsKnownWhereMedusaMadeThem(t *testing.T) {
 	t.Parallel()
-	id := func(n int) string { return fmt.Sprintf("variant_01M80RPJWZM5AAK9N63ASN%04d", n) }
-	page := func(from, to int) []variant {
-		var all []variant
-		for n := from; n <= to; n++ {
-			all = append(all, variant{ID: id(n)})
-		}
-		return all
-	}
-	for _, c := range []struct {
-		name  string
-		items []variant
-		at    pagePosition
-		first string
-		lost  bool
-	}{
-		{"the first page", page(1, 3), pagePosition{}, id(1), false},
-		{"nothing moved", page(3, 6), pagePosition{3, id(3)}, id(4), false},
-		{"the last item is gone and none before it", page(4, 6), pagePosition{3, id(3)}, "", true},
-		{"items moved down", page(1, 6), pagePosition{3, id(3)}, id(4), false},
-		{"the last item is gone, others moved down", append(page(1, 2), page(4, 6)...), pagePosition{3, id(3)}, id(4), false},
-		{"ids of an import", []variant{{ID: "b"}, {ID: "c"}}, pagePosition{3, "a"}, "", true},
+	for id, want := range map[string]bool{
+		"variant_01M80RPJWZM5AAK9N63ASN0001": true, "variant_01m80rpjwzm5aak9n63asn0001": false, "variant_1": false, "b": false, "": false,
 	} {
-		fresh, lost := afterID(c.items, c.at)
-		if lost != c.lost || !lost && (len(fresh) == 0 || fresh[0].ID != c.first) {
-			t.Errorf("%s: %v, lost %v; want from %s, lost %v", c.name, fresh, lost, c.first, c.lost)
-		}
-	}
-}
-
-func TestConfigIsReadStrictly(t *testing.T) {
-	t.Parallel()
-	if c, err := parseConfig([]byte(`{"salesChannel":"Web","stockLocation":"Main","region":"Europe"}`)); err != nil || c != (Config{"Web", "Main", "Europe"}) {
-		t.Errorf("got %+v, %v", c, err)
-	}
-	for _, text := range []string{`{"salesChanel":"x"}`, `[]`, `{}{}`, `{"region":5}`} {
-		if _, err := parseConfig([]byte(text)); err == nil {
-			t.Errorf("%s was taken", text)
-		}
-	}
-	for _, text := range []string{"", "null", "{}"} {
-		if c, err := parseConfig([]byte(text)); err != nil || c != (Config{}) {
-			t.Errorf("%q: %+v, %v", text, c, err)
+		if got := isOrdered(id); got != want {
+			t.Errorf("%q: %v, want %v", id, got, want)
 		}
 	}
 }

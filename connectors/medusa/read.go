@@ -1,6 +1,7 @@
 package medusa
 
 import (
+	"cmp"
 	"context"
 	"net/url"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"selaras.dev/selaras/connectors/driver"
+	"selaras.dev/selaras/connectors/driver/paging"
 )
 
 type variantList struct {
@@ -21,20 +23,26 @@ func (c *connection) list(ctx context.Context, what string, query url.Values) (v
 	return answer, err
 }
 
-// pagePosition is the cursor of a full reading. Medusa pages by offset only,
-// and when a variant is deleted the later ones move up: so each page begins
-// with the last item of the page before, to see whether it is still there.
-type pagePosition struct {
-	Skip int    `json:"s"`
-	Last string `json:"l"`
+// walk goes through all variants in the order of ids. Medusa pages by offset
+// only.
+func (c *connection) walk(what string) paging.Offset[variant] {
+	return paging.Offset[variant]{
+		Read: func(ctx context.Context, skip, take int) ([]variant, int, error) {
+			answer, err := c.list(ctx, what, url.Values{
+				"offset": {strconv.Itoa(skip)}, "limit": {strconv.Itoa(take)}, "order": {"id"},
+			})
+			return answer.Variants, answer.Count, err
+		},
+		ID:      func(v variant) string { return v.ID },
+		Compare: func(a, b string) (int, bool) { return cmp.Compare(a, b), isOrdered(a) && isOrdered(b) },
+	}
 }
 
 // ReadPage implements driver.ListingReader, in the order of ids.
 func (c *connection) ReadPage(ctx context.Context, after driver.Cursor, limit int) (driver.ListingPage, error) {
 	const what = "read listings"
 	ctx = driver.WithOperation(ctx, driver.OpRead)
-	limit = boundLimit(limit, pageSize)
-	var at pagePosition
+	var at paging.OffsetPosition
 	if err := driver.DecodeCursor(what, after, &at); err != nil {
 		return driver.ListingPage{}, err
 	}
@@ -42,50 +50,18 @@ func (c *connection) ReadPage(ctx context.Context, after driver.Cursor, limit in
 	if err != nil {
 		return driver.ListingPage{}, err
 	}
-	for {
-		overlap := min(at.Skip, 1)
-		answer, err := c.list(ctx, what, url.Values{
-			"offset": {strconv.Itoa(at.Skip - overlap)}, "limit": {strconv.Itoa(limit + overlap)}, "order": {"id"},
-		})
-		if err != nil {
-			return driver.ListingPage{}, err
-		}
-		fresh, lost := afterID(answer.Variants, at)
-		if lost {
-			at.Skip = max(0, at.Skip-limit)
-			continue
-		}
-		page := driver.ListingPage{Total: answer.Count, Listings: make([]driver.Listing, 0, len(fresh))}
-		for _, v := range fresh[:min(limit, len(fresh))] {
-			page.Listings = append(page.Listings, c.listing(v, s))
-		}
-		read := answer.Variants[:len(answer.Variants)-max(0, len(fresh)-limit)]
-		if end := at.Skip - overlap + len(read); end < answer.Count && len(read) > 0 {
-			page.Next = driver.EncodeCursor(pagePosition{Skip: end, Last: read[len(read)-1].ID})
-		}
-		return page, nil
+	found, err := c.walk(what).Page(ctx, at, paging.Limit(limit, pageSize))
+	if err != nil {
+		return driver.ListingPage{}, err
 	}
-}
-
-// afterID returns the items that come after the position. They are lost when
-// the page may begin behind items that moved up.
-func afterID(items []variant, at pagePosition) (fresh []variant, lost bool) {
-	if at.Last == "" || at.Skip == 0 {
-		return items, false
+	page := driver.ListingPage{Listings: make([]driver.Listing, len(found.Items)), Total: found.Total}
+	for i, v := range found.Items {
+		page.Listings[i] = c.listing(v, s)
 	}
-	if i := slices.IndexFunc(items, func(v variant) bool { return v.ID == at.Last }); i >= 0 {
-		return items[i+1:], false
+	if found.Next != nil {
+		page.Next = driver.EncodeCursor(found.Next)
 	}
-	// The last item itself is gone, or items before it are. Where the page
-	// begins before its place, nothing was left out.
-	if len(items) > 0 && isOrdered(at.Last) && isOrdered(items[0].ID) && items[0].ID < at.Last {
-		i := slices.IndexFunc(items, func(v variant) bool { return v.ID > at.Last })
-		if i < 0 {
-			i = len(items)
-		}
-		return items[i:], false
-	}
-	return nil, true
+	return page, nil
 }
 
 // isOrdered says that the database's order of such ids is known: those that
@@ -227,11 +203,4 @@ func (c *connection) variantsOfLevels(ctx context.Context, s *shop, levels []str
 		}
 	}
 	return ids, nil
-}
-
-func boundLimit(limit, most int) int {
-	if limit <= 0 || limit > most {
-		return most
-	}
-	return limit
 }

@@ -3,31 +3,11 @@ package medusa
 import (
 	"context"
 	"encoding/json"
-	"net/http"
 	"strings"
-
-	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+	"time"
 
 	"selaras.dev/selaras/connectors/driver"
 )
-
-// maxWebhook bounds a webhook's body; the subscriber sends ids only.
-const maxWebhook = 1 << 20
-
-// webhookVerifier checks Standard Webhooks signatures.
-type webhookVerifier struct{ webhook *standardwebhooks.Webhook }
-
-// newWebhookVerifier returns nil for no secret.
-func newWebhookVerifier(secret string) (*webhookVerifier, error) {
-	if secret == "" {
-		return nil, nil //nolint:nilnil // no secret, no verifier: webhooks are refused
-	}
-	w, err := standardwebhooks.NewWebhook(strings.TrimSpace(secret))
-	if err != nil {
-		return nil, err
-	}
-	return &webhookVerifier{webhook: w}, nil
-}
 
 // webhookBody is what the subscriber of docs/channels/medusa.md sends: the name
 // and the data of an event of the server. Data is an object, or a list of them.
@@ -59,14 +39,8 @@ func (d *eventData) UnmarshalJSON(text []byte) error {
 // ReceiveWebhook implements driver.WebhookReceiver.
 func (c *connection) ReceiveWebhook(_ context.Context, delivery driver.Delivery) ([]driver.Signal, error) {
 	const op = "receive webhook"
-	if c.webhook == nil {
-		return nil, &driver.Error{Class: driver.ClassUnauthorized, Op: op, Reason: "WebhookSecretMissing", Message: "the Secret has no key " + KeyWebhookSecret}
-	}
-	if len(delivery.Body) > maxWebhook {
-		return nil, invalid(op, "BodyTooLarge", "the body is larger than 1 MiB")
-	}
-	if err := c.webhook.webhook.Verify(delivery.Body, http.Header(delivery.Header)); err != nil {
-		return nil, &driver.Error{Class: driver.ClassUnauthorized, Op: op, Reason: "BadSignature", Err: err}
+	if err := c.webhook.Verify(delivery, time.Now()); err != nil {
+		return nil, err
 	}
 	var body webhookBody
 	if err := json.Unmarshal(delivery.Body, &body); err != nil {

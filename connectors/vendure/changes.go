@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"selaras.dev/selaras/connectors/driver"
+	"selaras.dev/selaras/connectors/driver/paging"
 )
 
 // changePosition is the cursor of ReadChanges. A change of a product (its
@@ -52,7 +53,7 @@ const productsPerPage = 20
 func (c *connection) ReadChanges(ctx context.Context, after driver.Cursor, limit int) (driver.ChangePage, error) {
 	const what = "read changes"
 	ctx = driver.WithOperation(ctx, driver.OpChanges)
-	limit = boundLimit(limit, pageSize)
+	limit = paging.Limit(limit, pageSize)
 	s, err := c.shop.read(ctx, c)
 	if err != nil {
 		return driver.ChangePage{}, err

@@ -1,11 +1,8 @@
 package vendure
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"sync"
 
 	"github.com/invopop/jsonschema"
@@ -36,20 +33,3 @@ var configSchema = sync.OnceValue(func() json.RawMessage {
 	}
 	return text
 })
-
-// parseConfig reads the config strictly: a misspelt key is an error.
-func parseConfig(text json.RawMessage) (Config, error) {
-	var config Config
-	if len(text) == 0 || string(text) == "null" {
-		return config, nil
-	}
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&config); err != nil {
-		return config, fmt.Errorf("config: %w", err)
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return config, errors.New("config: more than one JSON value")
-	}
-	return config, nil
-}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"selaras.dev/selaras/connectors/driver"
+	"selaras.dev/selaras/connectors/driver/standardwebhooks"
 )
 
 // Type is the value of Channel.spec.type.
@@ -21,7 +22,7 @@ const (
 	KeyPassword = "password"
 	// KeyWebhookSecret is the Standard Webhooks secret ("whsec_…") that the
 	// shop's webhook plugin signs with. Optional.
-	KeyWebhookSecret = "webhookSecret"
+	KeyWebhookSecret = standardwebhooks.SecretKey
 )
 
 const (
@@ -93,8 +94,8 @@ func (vendureDriver) Open(_ context.Context, settings driver.Settings) (driver.C
 	if err != nil {
 		return nil, invalid(op, "InvalidEndpoint", err.Error())
 	}
-	config, err := parseConfig(settings.Config)
-	if err != nil {
+	var config Config
+	if err := driver.DecodeConfig(settings.Config, &config); err != nil {
 		return nil, invalid(op, "InvalidConfig", err.Error())
 	}
 	for _, key := range []string{KeyUsername, KeyPassword} {
@@ -105,9 +106,9 @@ func (vendureDriver) Open(_ context.Context, settings driver.Settings) (driver.C
 	if _, ok := driver.Digits(settings.Currency); !ok {
 		return nil, invalid(op, "UnknownCurrency", "set the channel's currency to an ISO 4217 code such as EUR")
 	}
-	webhook, err := newWebhookVerifier(settings.Credentials[KeyWebhookSecret])
+	webhook, err := standardwebhooks.New(settings.Credentials[KeyWebhookSecret])
 	if err != nil {
-		return nil, invalid(op, "InvalidWebhookSecret", "the key "+KeyWebhookSecret+" must be whsec_ followed by base64")
+		return nil, invalid(op, "InvalidWebhookSecret", "the key "+KeyWebhookSecret+": "+err.Error())
 	}
 	log := settings.Log
 	if log == nil {
@@ -158,7 +159,7 @@ type connection struct {
 	currency string
 	locale   string
 	log      *slog.Logger
-	webhook  *webhookVerifier
+	webhook  standardwebhooks.Verifier
 	shop     shopCache
 	settings settingsCache
 	// creating is held while products are made: two creations of variants of

@@ -1,6 +1,10 @@
 package vendure
 
-import "time"
+import (
+	"time"
+
+	"selaras.dev/selaras/connectors/driver/paging"
+)
 
 // feed is the position in a list ordered by a time of the shop, such as
 // updatedAt. Each poll is a walk through everything after Settled.
@@ -11,19 +15,8 @@ import "time"
 // where a whole page bears one time (an import) does the position count items,
 // and then the next page begins with the last item of this one, to see that
 // none has moved away.
-//
-// Between walks, Settled follows the newest time seen, but late: a transaction
-// may commit after another one with a newer time. What was the newest time at
-// the end of a walk is settled when a walk that began at least `overlap` later
-// has ended. Only durations of the own clock are used, never the difference of
-// two clocks.
 type feed struct {
-	Settled time.Time `json:"s"`
-	// Seen is the newest time noted, at SeenAt (own clock, Unix milliseconds).
-	Seen   time.Time `json:"n,omitzero"`
-	SeenAt int64     `json:"a,omitempty"`
-	// BeganAt is when the walk under way began (own clock); 0 = none.
-	BeganAt int64 `json:"b,omitempty"`
+	paging.Watermark
 	// Time is the newest time read in this walk. ID and Skip are set where a
 	// page was of one time only: Skip items are read, the last of them is ID.
 	Time time.Time `json:"t,omitzero"`
@@ -42,7 +35,7 @@ const endOfTime = "9999-12-31T00:00:00.000Z"
 
 // startFeed is a feed that begins at the newest time the shop has now.
 func startFeed(newest, now time.Time) feed {
-	return feed{Settled: newest.Add(-overlap), Seen: newest, SeenAt: now.UnixMilli()}
+	return feed{Watermark: paging.NewWatermark(newest, now, overlap)}
 }
 
 // feedItem is what the feed needs to know of an item.
@@ -53,8 +46,7 @@ type feedItem struct {
 
 // begin starts a walk unless one is under way.
 func (f *feed) begin(now time.Time) {
-	if f.BeganAt == 0 {
-		f.BeganAt = now.UnixMilli()
+	if f.Begin(now) {
 		f.Time, f.ID, f.Skip = time.Time{}, "", 0
 	}
 }
@@ -106,16 +98,6 @@ func (f *feed) advance(page []feedItem, total int) (from int, more bool) {
 
 // end ends the walk.
 func (f *feed) end(now time.Time) {
-	newest := f.Time
-	if time.Duration(f.BeganAt-f.SeenAt)*time.Millisecond >= overlap {
-		if f.Seen.After(f.Settled) {
-			f.Settled = f.Seen
-		}
-		// In a shop at rest the feed, and so the cursor, stays as it is.
-		if newest.After(f.Seen) {
-			f.Seen, f.SeenAt = newest, now.UnixMilli()
-		}
-	}
-	f.BeganAt = 0
+	f.End(f.Time, now, overlap)
 	f.Time, f.ID, f.Skip = time.Time{}, "", 0
 }

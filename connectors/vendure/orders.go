@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"selaras.dev/selaras/connectors/driver"
+	"selaras.dev/selaras/connectors/driver/paging"
 )
 
 // Vendure moves Order.updatedAt when an order is placed or a line of it is
@@ -88,7 +89,7 @@ const historyQuery = `query History($options: OrderListOptions!, $entries: Histo
 func (c *connection) ReadOrders(ctx context.Context, after driver.Cursor, limit int) (driver.OrderPage, error) {
 	const what = "read orders"
 	ctx = driver.WithOperation(ctx, driver.OpOrders)
-	limit = boundLimit(limit, pageSize)
+	limit = paging.Limit(limit, pageSize)
 	s, err := c.shop.read(ctx, c)
 	if err != nil {
 		return driver.OrderPage{}, err
@@ -206,7 +207,7 @@ func (r *orderRound) beginSweep() {
 	}
 	r.m.beginSweep()
 	r.at.AnyState = !r.m.swept && (!r.at.Baseline || r.at.BaselineBegan)
-	r.at.Sweep = feed{Settled: time.Unix(0, 0)}
+	r.at.Sweep = feed{Watermark: paging.Watermark{Settled: time.Unix(0, 0)}}
 	if r.at.AnyState {
 		r.at.Sweep.Settled = r.at.OldestOpen.Add(-resolution)
 	}

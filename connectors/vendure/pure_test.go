@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"selaras.dev/selaras/connectors/driver"
+	"selaras.dev/selaras/connectors/driver/paging"
 )
 
 func TestTheEndpointMayLeaveOutThePath(t *testing.T) {
@@ -29,18 +30,6 @@ func TestTheEndpointMayLeaveOutThePath(t *testing.T) {
 			t.Errorf("%q: %s, want an error", in, u)
 		case want != "" && (err != nil || u.String() != want):
 			t.Errorf("%q: %v, %v; want %s", in, u, err, want)
-		}
-	}
-}
-
-func TestConfigIsReadStrictly(t *testing.T) {
-	t.Parallel()
-	for text, ok := range map[string]bool{
-		``: true, `null`: true, `{}`: true, `{"stockLocation":"Main"}`: true,
-		`{"stocklocaton":"Main"}`: false, `{"stockLocation":5}`: false, `{} {}`: false, `[]`: false,
-	} {
-		if _, err := parseConfig(json.RawMessage(text)); (err == nil) != ok {
-			t.Errorf("%q: %v", text, err)
 		}
 	}
 }
@@ -107,34 +96,13 @@ func TestIDsAreOrderedAsTheDatabaseDoes(t *testing.T) {
 	}
 }
 
-func TestAPageIsComparedWithTheOneBefore(t *testing.T) {
+func TestTheOrderOfIDsIsKnownWhereTheyAreNumbersOrUUIDs(t *testing.T) {
 	t.Parallel()
-	items := func(ids ...string) (all []variant) {
-		for _, id := range ids {
-			all = append(all, variant{ID: id})
-		}
-		return all
-	}
-	for _, c := range []struct {
-		name  string
-		items []variant
-		at    pagePosition
-		fresh int
-		lost  bool
-	}{
-		{"the first page", items("1", "2"), pagePosition{}, 2, false},
-		{"nothing moved", items("2", "3"), pagePosition{2, "2"}, 1, false},
-		{"the last item is gone, nothing else", items("3", "4"), pagePosition{2, "2"}, 0, true},
-		{"earlier items are gone", items("5", "6"), pagePosition{4, "3"}, 0, true},
-		{"stepped back far enough", items("1", "4", "5"), pagePosition{3, "3"}, 2, false},
-		{"stepped back to before the end", items("1", "2"), pagePosition{3, "3"}, 0, false},
-		{"all are gone", nil, pagePosition{3, "3"}, 0, true},
-		{"stepped back to the start", items("4", "5"), pagePosition{0, "3"}, 2, false},
-		{"ids of no known order", items("b", "c"), pagePosition{2, "x"}, 0, true},
+	for id, want := range map[string]bool{
+		"7": true, "1200": true, "0b2ff3c6-6b4b-4b67-9d3a-0d8a1b7e2f11": true, "": false, "T_7": false, "7x": false,
 	} {
-		fresh, lost := afterID(c.items, c.at)
-		if len(fresh) != c.fresh || lost != c.lost {
-			t.Errorf("%s: %d fresh, lost %v; want %d, %v", c.name, len(fresh), lost, c.fresh, c.lost)
+		if got := isOrdered(id); got != want {
+			t.Errorf("%q: %v, want %v", id, got, want)
 		}
 	}
 }
@@ -142,13 +110,13 @@ func TestAPageIsComparedWithTheOneBefore(t *testing.T) {
 func TestCursorsOfOthersAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, cursor := range []driver.Cursor{"x", "!", "e30x", "W10"} {
-		var at pagePosition
+		var at paging.OffsetPosition
 		if err := driver.DecodeCursor("read", cursor, &at); driver.ClassOf(err) != driver.ClassInvalid || err == nil {
 			t.Errorf("%q: %v, want class Invalid", cursor, err)
 		}
 	}
-	var back pagePosition
-	if err := driver.DecodeCursor("read", driver.EncodeCursor(pagePosition{7, "9"}), &back); err != nil || back != (pagePosition{7, "9"}) {
+	var back paging.OffsetPosition
+	if err := driver.DecodeCursor("read", driver.EncodeCursor(paging.OffsetPosition{Skip: 7, Last: "9"}), &back); err != nil || back != (paging.OffsetPosition{Skip: 7, Last: "9"}) {
 		t.Errorf("got %+v, %v", back, err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"selaras.dev/selaras/connectors/driver"
+	"selaras.dev/selaras/connectors/driver/paging"
 )
 
 const listQuery = `query Variants($options: ProductVariantListOptions!) {
@@ -32,20 +33,34 @@ func (c *connection) list(ctx context.Context, s *shop, what string, options map
 	return data, err
 }
 
-// pagePosition is the cursor of a full reading. Vendure pages by offset only,
-// and when a variant is deleted the later ones move up: so each page begins
-// with the last item of the page before, to see whether it is still there.
-type pagePosition struct {
-	Skip int    `json:"s"`
-	Last string `json:"l"`
+// walk goes through all variants in the order of ids. Vendure pages by offset
+// only.
+func (c *connection) walk(s *shop, what string) paging.Offset[driver.Listing] {
+	return paging.Offset[driver.Listing]{
+		Read: func(ctx context.Context, skip, take int) ([]driver.Listing, int, error) {
+			data, err := c.list(ctx, s, what, map[string]any{"skip": skip, "take": take, "sort": map[string]any{"id": "ASC"}})
+			if err != nil {
+				return nil, 0, err
+			}
+			listings := make([]driver.Listing, len(data.Variants.Items))
+			for i, v := range data.Variants.Items {
+				listings[i] = c.listing(v, s, data.Global)
+			}
+			return listings, data.Variants.Total, nil
+		},
+		ID: func(l driver.Listing) string {
+			variantID, _ := splitRef(l.Ref)
+			return variantID
+		},
+		Compare: func(a, b string) (int, bool) { return compareIDs(a, b), isOrdered(a) && isOrdered(b) },
+	}
 }
 
 // ReadPage implements driver.ListingReader, in the order of ids.
 func (c *connection) ReadPage(ctx context.Context, after driver.Cursor, limit int) (driver.ListingPage, error) {
 	const what = "read listings"
 	ctx = driver.WithOperation(ctx, driver.OpRead)
-	limit = boundLimit(limit, pageSize)
-	var at pagePosition
+	var at paging.OffsetPosition
 	if err := driver.DecodeCursor(what, after, &at); err != nil {
 		return driver.ListingPage{}, err
 	}
@@ -53,50 +68,15 @@ func (c *connection) ReadPage(ctx context.Context, after driver.Cursor, limit in
 	if err != nil {
 		return driver.ListingPage{}, err
 	}
-	for {
-		overlap := min(at.Skip, 1)
-		data, err := c.list(ctx, s, what, map[string]any{
-			"skip": at.Skip - overlap, "take": limit + overlap, "sort": map[string]any{"id": "ASC"},
-		})
-		if err != nil {
-			return driver.ListingPage{}, err
-		}
-		items := data.Variants.Items
-		fresh, lost := afterID(items, at)
-		if lost {
-			at.Skip = max(0, at.Skip-limit)
-			continue
-		}
-		page := driver.ListingPage{Total: data.Variants.Total, Listings: make([]driver.Listing, 0, len(fresh))}
-		for _, v := range fresh {
-			page.Listings = append(page.Listings, c.listing(v, s, data.Global))
-		}
-		if end := at.Skip - overlap + len(items); end < data.Variants.Total && len(items) > 0 {
-			page.Next = driver.EncodeCursor(pagePosition{Skip: end, Last: items[len(items)-1].ID})
-		}
-		return page, nil
+	found, err := c.walk(s, what).Page(ctx, at, paging.Limit(limit, pageSize))
+	if err != nil {
+		return driver.ListingPage{}, err
 	}
-}
-
-// afterID returns the items that come after the position. They are lost when
-// the page begins behind items that moved up.
-func afterID(items []variant, at pagePosition) (fresh []variant, lost bool) {
-	if at.Last == "" || at.Skip == 0 {
-		return items, false
+	page := driver.ListingPage{Listings: found.Items, Total: found.Total}
+	if found.Next != nil {
+		page.Next = driver.EncodeCursor(found.Next)
 	}
-	if i := slices.IndexFunc(items, func(v variant) bool { return v.ID == at.Last }); i >= 0 {
-		return items[i+1:], false
-	}
-	// The last item itself is gone, or items before it are. Where the page
-	// begins at or before its place, nothing was left out.
-	if len(items) > 0 && isOrdered(at.Last) && compareIDs(items[0].ID, at.Last) < 0 {
-		i := slices.IndexFunc(items, func(v variant) bool { return compareIDs(v.ID, at.Last) > 0 })
-		if i < 0 {
-			i = len(items)
-		}
-		return items[i:], false
-	}
-	return nil, true
+	return page, nil
 }
 
 // isOrdered says that the order of such ids is known: numbers and UUIDs. Other
@@ -177,11 +157,4 @@ func (c *connection) readChunk(ctx context.Context, s *shop, filter map[string]a
 		}
 	}
 	return listings, nil
-}
-
-func boundLimit(limit, most int) int {
-	if limit <= 0 || limit > most {
-		return most
-	}
-	return limit
 }
