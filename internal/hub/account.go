@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
+	"sync"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
@@ -23,58 +23,97 @@ func accountLimits(lim Limits) jwt.JetStreamLimits {
 	}
 }
 
-// lookupAccount returns what the hub knows of a namespace's account, nil for
-// nothing.
-func (a *Authority) lookupAccount(ctx context.Context, namespace string) (*jwt.AccountClaims, error) {
-	kp, err := a.o.Keys.account(namespace)
+// accountID is the public key of a namespace's account.
+func (k *Keys) accountID(namespace string) (string, error) {
+	kp, err := k.account(namespace)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	id, err := kp.PublicKey()
 	if err != nil {
-		return nil, fmt.Errorf("account key of %s: %w", namespace, err)
+		return "", fmt.Errorf("account key of %s: %w", namespace, err)
 	}
-	var have *jwt.AccountClaims
-	err = a.retry(ctx, "look up the account of "+namespace, func(ctx context.Context, nc *nats.Conn) error {
+	return id, nil
+}
+
+// lookupAccount returns what the hub knows of a namespace's account, nil for
+// nothing.
+func (a *Authority) lookupAccount(ctx context.Context, namespace string) (*jwt.AccountClaims, error) {
+	id, err := a.o.Keys.accountID(namespace)
+	if err != nil {
+		return nil, err
+	}
+	return a.lookupClaims(ctx, id)
+}
+
+func (a *Authority) lookupClaims(ctx context.Context, id string) (have *jwt.AccountClaims, err error) {
+	err = a.retry(ctx, "look up the account "+id, func(ctx context.Context, nc *nats.Conn) error {
 		r, err := nc.RequestWithContext(ctx, "$SYS.REQ.ACCOUNT."+id+".CLAIMS.LOOKUP", nil)
 		if err != nil || len(r.Data) == 0 {
 			return err
 		}
 		if have, err = jwt.DecodeAccountClaims(string(r.Data)); err != nil {
-			return permanentError{fmt.Errorf("read the account of %s: %w", namespace, err)}
+			return permanentError{fmt.Errorf("read the account %s: %w", id, err)}
 		}
 		return nil
 	})
 	return have, err
 }
 
-// pushAccount hands the namespace's account to every server, if its limits
-// differ from what they have, or in any case with force.
-func (a *Authority) pushAccount(ctx context.Context, namespace string, lim jwt.JetStreamLimits, force bool) error {
-	kp, err := a.o.Keys.account(namespace)
+// pushLimits hands the namespace's account to every server, if its limits
+// differ from what they have, or in any case with force. An account that is
+// pushed is in use: it bears no mark of retirement.
+func (a *Authority) pushLimits(ctx context.Context, namespace string, lim jwt.JetStreamLimits, force bool) error {
+	return a.changeAccount(ctx, namespace, func(claims *jwt.AccountClaims) bool {
+		same := claims.Limits.JetStreamLimits == lim && retiredAt(claims).IsZero()
+		claims.Limits.JetStreamLimits = lim
+		markRetired(claims, time.Time{})
+		if force {
+			// A server passes over an account that is word for word the one it
+			// has, and the time of signing counts whole seconds.
+			claims.Description = "told again at " + time.Now().UTC().Format(time.RFC3339Nano)
+		}
+		return force || !same
+	})
+}
+
+// changeAccount changes what the hub knows of a namespace's account, which is
+// made when there is none; change says whether there is anything to hand to
+// the servers. Two changes of one namespace come one after the other.
+func (a *Authority) changeAccount(ctx context.Context, namespace string, change func(*jwt.AccountClaims) bool) error {
+	unlock, err := a.accounts.lock(ctx, namespace)
+	if err != nil {
+		return fmt.Errorf("change the account of %s: %w", namespace, err)
+	}
+	defer unlock()
+	id, err := a.o.Keys.accountID(namespace)
 	if err != nil {
 		return err
 	}
-	id, err := kp.PublicKey()
-	if err != nil {
-		return fmt.Errorf("account key of %s: %w", namespace, err)
-	}
-	want := jwt.NewAccountClaims(id)
-	want.Name = namespace
-	want.Limits.JetStreamLimits = lim
-	have, err := a.lookupAccount(ctx, namespace)
+	claims, err := a.lookupClaims(ctx, id)
 	if err != nil {
 		return err
 	}
-	if !force && have != nil && reflect.DeepEqual(have.Limits, want.Limits) && have.Name == want.Name {
+	isNew := claims == nil
+	if isNew {
+		claims = jwt.NewAccountClaims(id)
+		claims.Name = namespace
+	}
+	if !change(claims) && !isNew {
 		return nil
 	}
-	token, err := want.Encode(a.o.Keys.operator)
+	token, err := claims.Encode(a.o.Keys.operator)
 	if err != nil {
 		return fmt.Errorf("sign the account of %s: %w", namespace, err)
 	}
-	return a.retry(ctx, "set up the account of "+namespace, func(ctx context.Context, nc *nats.Conn) error {
-		r, err := nc.RequestWithContext(ctx, "$SYS.REQ.CLAIMS.UPDATE", []byte(token))
+	return a.askSystem(ctx, "set up the account of "+namespace, "$SYS.REQ.CLAIMS.UPDATE", token)
+}
+
+// askSystem sends a signed request to the system account and waits until a
+// server has taken it.
+func (a *Authority) askSystem(ctx context.Context, doing, subject, token string) error {
+	return a.retry(ctx, doing, func(ctx context.Context, nc *nats.Conn) error {
+		r, err := nc.RequestWithContext(ctx, subject, []byte(token))
 		if err != nil {
 			return err
 		}
@@ -93,6 +132,39 @@ func (a *Authority) pushAccount(ctx context.Context, namespace string, lim jwt.J
 	})
 }
 
+// keyedLocks is one lock for each key. Waiting for it ends with the context.
+type keyedLocks struct {
+	mu   sync.Mutex
+	held map[string]chan struct{} // closed when let go
+}
+
+func (l *keyedLocks) lock(ctx context.Context, key string) (unlock func(), err error) {
+	for {
+		l.mu.Lock()
+		taken, ok := l.held[key]
+		if !ok {
+			mine := make(chan struct{})
+			if l.held == nil {
+				l.held = map[string]chan struct{}{}
+			}
+			l.held[key] = mine
+			l.mu.Unlock()
+			return func() {
+				l.mu.Lock()
+				delete(l.held, key)
+				l.mu.Unlock()
+				close(mine)
+			}, nil
+		}
+		l.mu.Unlock()
+		select {
+		case <-taken:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
 // storagePatience is how long a server may take to enable storage for an
 // account that it was just told of.
 const storagePatience = 5 * time.Second
@@ -105,12 +177,12 @@ func (a *Authority) waitStorage(ctx context.Context, s *Space, lim Limits) error
 	told := a.isolation != Accounts
 	return s.retry(ctx, "set up the storage of "+s.namespace, func(ctx context.Context) error {
 		err := s.call(ctx, "INFO", nil, nil)
-		if !isCode(err, codeNotEnabledForAccount) && !errors.Is(err, nats.ErrNoResponders) {
+		if !noStorage(err) {
 			return err
 		}
 		if !told {
 			told = true
-			if err := a.pushAccount(ctx, s.namespace, accountLimits(lim), true); err != nil {
+			if err := a.pushLimits(ctx, s.namespace, accountLimits(lim), true); err != nil {
 				return err
 			}
 		}
@@ -122,4 +194,9 @@ func (a *Authority) waitStorage(ctx context.Context, s *Space, lim Limits) error
 		}
 		return err
 	})
+}
+
+// noStorage says whether a server has no storage enabled for the account.
+func noStorage(err error) bool {
+	return isCode(err, codeNotEnabledForAccount) || errors.Is(err, nats.ErrNoResponders)
 }

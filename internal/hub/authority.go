@@ -48,6 +48,7 @@ type Authority struct {
 	isolation Isolation
 	signing   nkeys.KeyPair // of the one account, with Permissions
 	log       *slog.Logger
+	accounts  keyedLocks // by namespace, around reading and changing its account
 
 	mu      sync.Mutex
 	spaces  map[string]*Space
@@ -145,6 +146,18 @@ func (a *Authority) Space(ctx context.Context, namespace string) (*Space, error)
 	}
 	a.spaces[namespace] = s
 	return s, nil
+}
+
+// Release closes the Authority's own connection to a namespace; Space opens
+// another.
+func (a *Authority) Release(namespace string) {
+	a.mu.Lock()
+	s := a.spaces[namespace]
+	delete(a.spaces, namespace)
+	a.mu.Unlock()
+	if s != nil {
+		s.Close()
+	}
 }
 
 // Credentials signs the rights of a workload in a namespace and returns the

@@ -3,10 +3,10 @@ package hub
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
-	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -49,7 +49,7 @@ func (a *Authority) EnsureNamespace(ctx context.Context, namespace string, lim L
 		if err := a.lowerStreams(ctx, namespace, lim); err != nil {
 			return err
 		}
-		if err := a.pushAccount(ctx, namespace, accountLimits(lim), false); err != nil {
+		if err := a.pushLimits(ctx, namespace, accountLimits(lim), false); err != nil {
 			return err
 		}
 	}
@@ -60,12 +60,24 @@ func (a *Authority) EnsureNamespace(ctx context.Context, namespace string, lim L
 	if err := a.waitStorage(ctx, s, lim); err != nil {
 		return err
 	}
-	for _, cfg := range s.l.streams(lim) {
-		if err := s.ensureStream(ctx, cfg); err != nil {
-			return err
-		}
+	if err := a.raiseStreams(ctx, s, lim); err != nil {
+		return err
 	}
 	return s.ensureCursor(ctx)
+}
+
+// raiseStreams gives the streams what the account may have. A server that had
+// no room when the account was raised keeps its old limits and says nothing
+// until it is told of the account again.
+func (a *Authority) raiseStreams(ctx context.Context, s *Space, lim Limits) error {
+	err := s.ensureStreams(ctx, lim)
+	if !errors.Is(err, ErrHubFull) || a.isolation != Accounts {
+		return err
+	}
+	if err := a.pushLimits(ctx, s.namespace, accountLimits(lim), true); err != nil {
+		return err
+	}
+	return s.ensureStreams(ctx, lim)
 }
 
 // lowerStreams lowers the streams' limits before the account's, where both go
@@ -80,43 +92,7 @@ func (a *Authority) lowerStreams(ctx context.Context, namespace string, lim Limi
 	if err != nil {
 		return err
 	}
-	for _, cfg := range s.l.streams(lim) {
-		if err := s.ensureStream(ctx, cfg); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// DeleteNamespace deletes everything a namespace holds and gives back what was
-// reserved for it. What is not there is no error.
-func (a *Authority) DeleteNamespace(ctx context.Context, namespace string) error {
-	if a.isolation == Accounts {
-		if have, err := a.lookupAccount(ctx, namespace); err != nil || have == nil {
-			return err
-		}
-	}
-	s, err := a.Space(ctx, namespace)
-	if err != nil {
-		return err
-	}
-	s.forgetEpoch()
-	for _, stream := range []string{s.l.facts, s.l.cat, s.l.kv()} {
-		err := s.retry(ctx, "delete "+stream, func(ctx context.Context) error {
-			err := s.call(ctx, "STREAM.DELETE."+stream, nil, nil)
-			if isCode(err, codeStreamNotFound) || isCode(err, codeNotEnabledForAccount) {
-				return nil
-			}
-			return err
-		})
-		if err != nil {
-			return err
-		}
-	}
-	if a.isolation == Accounts {
-		return a.pushAccount(ctx, namespace, jwt.JetStreamLimits{}, false)
-	}
-	return nil
+	return s.ensureStreams(ctx, lim)
 }
 
 // streams returns the settings of a namespace's streams. Every stream has a
@@ -149,6 +125,15 @@ func (l layout) streams(lim Limits) []jetstream.StreamConfig {
 			Storage: jetstream.FileStorage, Replicas: lim.Replicas, AllowRollup: true, DenyDelete: true, AllowDirect: true,
 		},
 	}
+}
+
+func (s *Space) ensureStreams(ctx context.Context, lim Limits) error {
+	for _, cfg := range s.l.streams(lim) {
+		if err := s.ensureStream(ctx, cfg); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Space) ensureStream(ctx context.Context, want jetstream.StreamConfig) error {

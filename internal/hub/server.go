@@ -145,7 +145,7 @@ func (o ServerOptions) build() (*server.Options, error) {
 	if name == "" {
 		name = "hub"
 	}
-	resolver, err := server.NewDirAccResolver(filepath.Join(o.Dir, "accounts"), math.MaxInt64, time.Minute, server.RenameDeleted)
+	resolver, err := server.NewDirAccResolver(filepath.Join(o.Dir, "accounts"), math.MaxInt64, time.Minute, server.HardDelete)
 	if err != nil {
 		return nil, fmt.Errorf("start the hub: account directory: %w", err)
 	}

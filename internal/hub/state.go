@@ -80,8 +80,8 @@ func (s *Space) State(ctx context.Context) (State, error) {
 }
 
 func (s *Space) streamState(ctx context.Context, stream string) (StreamState, error) {
-	var info jetstream.StreamInfo
-	if err := s.call(ctx, "STREAM.INFO."+stream, nil, &info); err != nil {
+	info, err := s.streamInfo(ctx, stream)
+	if err != nil {
 		return StreamState{}, err
 	}
 	return StreamState{
@@ -90,6 +90,11 @@ func (s *Space) streamState(ctx context.Context, stream string) (StreamState, er
 		Messages: info.State.Msgs, Bytes: info.State.Bytes,
 		MaxBytes: info.Config.MaxBytes, Replicas: info.Config.Replicas,
 	}, nil
+}
+
+func (s *Space) streamInfo(ctx context.Context, stream string) (info jetstream.StreamInfo, err error) {
+	err = s.call(ctx, "STREAM.INFO."+stream, nil, &info)
+	return info, err
 }
 
 func epochOf(created time.Time) uint64 { return uint64(created.UnixNano()) }
