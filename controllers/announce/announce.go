@@ -15,7 +15,8 @@ import (
 
 // Changes tells of those of the kinds that went wrong, be it from the first, or
 // recovered. What was never known does not recover, and what is under way is no
-// news.
+// news. That something is right now may be for the first time: nobody keeps
+// whether it ever was.
 func Changes(recorder events.EventRecorder, object runtime.Object, before, after []metav1.Condition, kinds ...string) {
 	for _, kind := range kinds {
 		was, is := meta.FindStatusCondition(before, kind), meta.FindStatusCondition(after, kind)
@@ -26,7 +27,7 @@ func Changes(recorder events.EventRecorder, object runtime.Object, before, after
 		case is.Status == bad && !underWay[is.Reason]:
 			recorder.Eventf(object, nil, corev1.EventTypeWarning, is.Reason, "Reconcile", "%s is %s: %s", kind, is.Status, is.Message)
 		case was != nil && was.Status == bad && is.Status != bad && is.Status != metav1.ConditionUnknown:
-			recorder.Eventf(object, nil, corev1.EventTypeNormal, is.Reason, "Reconcile", "%s is %s again: %s", kind, is.Status, is.Message)
+			recorder.Eventf(object, nil, corev1.EventTypeNormal, is.Reason, "Reconcile", "%s is %s now: %s", kind, is.Status, is.Message)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package announce
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -9,6 +10,27 @@ import (
 
 	selarasv1alpha1 "selaras.dev/selaras/api/v1alpha1"
 )
+
+// said keeps the words of every event.
+type said []string
+
+// Eventf implements events.EventRecorder.
+func (s *said) Eventf(_, _ runtime.Object, _, _, _, note string, args ...any) {
+	*s = append(*s, fmt.Sprintf(note, args...))
+}
+
+// The first time that something is right is not called the second.
+func TestTheFirstTimeIsNotCalledAgain(t *testing.T) {
+	t.Parallel()
+	var got said
+	ready := func(status metav1.ConditionStatus, reason, message string) []metav1.Condition {
+		return []metav1.Condition{{Type: "Ready", Status: status, Reason: reason, Message: message}}
+	}
+	Changes(&got, &selarasv1alpha1.Channel{}, ready("False", "Reading", "being read"), ready("True", "Succeeded", "88 listings"), "Ready")
+	if diff := cmp.Diff(said{"Ready is True now: 88 listings"}, got); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+}
 
 // recorded keeps the type and reason of every event.
 type recorded []string
