@@ -105,3 +105,25 @@ func TestTheOperatorExportsWhatTheCatalogueSays(t *testing.T) {
 		return nil
 	})
 }
+
+// The alert on a filling hub does not wait for a catalog worker: there is none
+// without a CatalogSync, and a full hub may be why it does not come up.
+func TestTheOperatorTellsHowFullTheHubIs(t *testing.T) {
+	t.Parallel()
+	namespace := newNamespace(t)
+	create(t, newChannel(namespace, "webshop"))
+	eventually(t, func() error {
+		used, err := seriesOf(metrics.HubStorage, namespace, "namespace")
+		if err != nil {
+			return err
+		}
+		limit, err := seriesOf(metrics.HubStorageLimit, namespace, "namespace")
+		if err != nil {
+			return err
+		}
+		if u, l := used[namespace], limit[namespace]; u <= 0 || l <= u || l > 64<<20 {
+			return fmt.Errorf("%v of %v bytes are used", u, l)
+		}
+		return nil
+	})
+}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -21,6 +22,7 @@ import (
 	"selaras.dev/selaras/controllers/channel"
 	"selaras.dev/selaras/controllers/children"
 	"selaras.dev/selaras/controllers/dataplane"
+	"selaras.dev/selaras/controllers/hubsecret"
 	"selaras.dev/selaras/internal/hub"
 	"selaras.dev/selaras/internal/validation"
 )
@@ -35,11 +37,19 @@ type Options struct {
 	HubNamespaceBytes int64
 	// HubReplicas of every stream: 1 on a single server, 3 on a cluster.
 	HubReplicas int
+	// RetainDeleted is how long the hub's data of a namespace is kept after
+	// the last Channel and CatalogSync of it are gone.
+	RetainDeleted time.Duration
+	// Namespaces that are watched; none means all.
+	Namespaces []string
 	// WorkloadImage is the image of connectors and workers.
 	WorkloadImage string
 	// Concurrency is how many resources of one kind are reconciled at once.
 	Concurrency int
-	Log         *slog.Logger
+	// Metrics is where the operator's own series are registered; nil is the
+	// manager's.
+	Metrics prometheus.Registerer
+	Log     *slog.Logger
 }
 
 // Retries of a resource whose reconcile failed.
@@ -63,18 +73,22 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 	if err != nil {
 		return fmt.Errorf("preparing to sign for the hub: %w", err)
 	}
-	plane := dataplane.New(authority, hub.Limits{MaxBytes: options.HubNamespaceBytes, Replicas: options.HubReplicas}, options.Log)
+	plane := dataplane.New(authority, dataplane.Options{
+		Limits: hub.Limits{MaxBytes: options.HubNamespaceBytes, Replicas: options.HubReplicas},
+		Retain: options.RetainDeleted, Census: census(mgr.GetClient(), options.Namespaces), Log: options.Log,
+	})
 	if err := mgr.Add(plane); err != nil {
 		return err
 	}
 	// Credentials are made anew when the keys that sign them are others.
 	trust := keys.Trust().OperatorJWT
 	applier := &children.Applier{Client: mgr.GetClient()}
+	secrets := &hubsecret.Maker{Client: mgr.GetClient(), Plane: plane}
 	validator := validation.New(connectors.Drivers())
 
 	channels := &channel.Reconciler{
 		Client: mgr.GetClient(), Recorder: mgr.GetEventRecorder("selaras-channel"),
-		Plane: plane, Children: applier,
+		Plane: plane, Children: applier, Secrets: secrets,
 		Validate: func(channel *selarasv1alpha1.Channel) (reason, message string) {
 			return validation.Verdict(validator.Channel(channel))
 		},
@@ -85,7 +99,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 	}
 	syncs := &catalogsync.Reconciler{
 		Client: mgr.GetClient(), Recorder: mgr.GetEventRecorder("selaras-catalogsync"),
-		Plane: plane, Children: applier,
+		Plane: plane, Children: applier, Secrets: secrets,
 		Validate: func(sync *selarasv1alpha1.CatalogSync) (reason, message string) {
 			return validation.Verdict(validator.CatalogSync(sync))
 		},
@@ -94,7 +108,15 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 	if err := syncs.SetupWithManager(ctx, mgr, controllerOptions(options)); err != nil {
 		return fmt.Errorf("setting up the CatalogSync controller: %w", err)
 	}
-	metrics.Registry.MustRegister(channel.NewCollector(mgr.GetClient()), catalogsync.NewCollector(mgr.GetClient(), plane))
+	registry := options.Metrics
+	if registry == nil {
+		registry = metrics.Registry
+	}
+	for _, collector := range []prometheus.Collector{channel.NewCollector(mgr.GetClient(), plane), catalogsync.NewCollector(mgr.GetClient(), plane)} {
+		if err := registry.Register(collector); err != nil {
+			return fmt.Errorf("registering the operator's metrics: %w", err)
+		}
+	}
 	return nil
 }
 

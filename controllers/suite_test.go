@@ -89,6 +89,8 @@ func run(m *testing.M) (code int, err error) {
 	mgr, err := ctrl.NewManager(restConf, manager.Options{
 		Scheme: scheme, Metrics: metricsserver.Options{BindAddress: "0"},
 		Controller: config.Controller{SkipNameValidation: ptr(true)},
+		// What bears the label is another operator's, of one test.
+		Cache: ownedBy("!" + operatorLabel),
 	})
 	if err != nil {
 		return 1, err

@@ -334,7 +334,7 @@ type CatalogSyncStatus struct {
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// conditions are Ready, Reconciling, Stalled, SourceReady, ChannelsReady,
-	// InSync, LagWithinTarget, DriftFree. All are always present.
+	// InSync, LagWithinTarget, DriftFree, HubAvailable. All are always present.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

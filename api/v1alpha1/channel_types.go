@@ -364,7 +364,7 @@ type ChannelStatus struct {
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// conditions are Ready, Reconciling, Stalled, Deployed, CredentialsValid,
-	// Connected, WebhooksHealthy. All are always present.
+	// Connected, WebhooksHealthy, HubAvailable. All are always present.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -17,6 +17,12 @@ const (
 	// ConditionStalled is True when only a new spec helps. Its message begins
 	// with the path of the field to change.
 	ConditionStalled = "Stalled"
+
+	// ConditionHubAvailable is True while the hub answers and takes what the
+	// namespace has to store. It is False when the hub cannot be reached or has
+	// no room: intake and writes then wait, and go on by themselves. Its
+	// reasons: Available, Connecting, Unreachable, Full, NotChecked.
+	ConditionHubAvailable = "HubAvailable"
 )
 
 // Condition types of a Channel.
@@ -82,6 +88,9 @@ const (
 	// ReasonHubFull: the hub's storage for the namespace is used up; intake
 	// and writes wait.
 	ReasonHubFull = "HubFull"
+	// ReasonFull: HubAvailable, the hub has no room to reserve for the
+	// namespace, or the namespace has used up its own.
+	ReasonFull = "Full"
 	// ReasonNoReport: a workload has been silent for 30 s, so that what it
 	// feeds is Unknown.
 	ReasonNoReport = "NoReport"

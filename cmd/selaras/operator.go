@@ -37,7 +37,6 @@ func operatorCommand() *cobra.Command {
 		probeAddr   string
 		leaderElect bool
 		leaderSpace string
-		namespaces  []string
 		keysSecret  string
 	)
 	command := &cobra.Command{
@@ -69,7 +68,7 @@ func operatorCommand() *cobra.Command {
 				LeaseDuration:                 ptr(leaseDuration),
 				RenewDeadline:                 ptr(renewDeadline),
 				RetryPeriod:                   ptr(retryPeriod),
-				Cache:                         cacheOptions(namespaces),
+				Cache:                         cacheOptions(options.Namespaces),
 				Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}},
 			})
 			if err != nil {
@@ -95,12 +94,13 @@ func operatorCommand() *cobra.Command {
 	flags.StringVar(&options.WorkloadImage, "workload-image", "", "image of connectors and workers")
 	flags.Int64Var(&options.HubNamespaceBytes, "hub-namespace-bytes", 2<<30, "storage of one namespace on the hub, in bytes")
 	flags.IntVar(&options.HubReplicas, "hub-replicas", 1, "copies of everything on the hub: 1 on a single server, 3 on a cluster")
+	flags.DurationVar(&options.RetainDeleted, "retain-deleted", 7*24*time.Hour, "how long the hub keeps the data of a namespace whose last Channel and CatalogSync were deleted, for a successor")
 	flags.IntVar(&options.Concurrency, "concurrency", 10, "resources of one kind reconciled at once")
 	flags.StringVar(&metricsAddr, "metrics-bind-address", ":8080", "address of /metrics")
 	flags.StringVar(&probeAddr, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
 	flags.BoolVar(&leaderElect, "leader-elect", false, "let one of several operators work")
 	flags.StringVar(&leaderSpace, "leader-election-namespace", "", "namespace of the lease; by default the operator's own")
-	flags.StringSliceVar(&namespaces, "namespaces", nil, "namespaces to watch; by default all")
+	flags.StringSliceVar(&options.Namespaces, "namespaces", nil, "namespaces to watch; by default all")
 	return command
 }
 

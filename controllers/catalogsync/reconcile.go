@@ -29,6 +29,7 @@ import (
 	"selaras.dev/selaras/controllers/dataplane"
 	"selaras.dev/selaras/controllers/faults"
 	"selaras.dev/selaras/controllers/hold"
+	"selaras.dev/selaras/controllers/hubsecret"
 	"selaras.dev/selaras/controllers/podtrouble"
 	"selaras.dev/selaras/controllers/workloadpod"
 	"selaras.dev/selaras/internal/hub"
@@ -45,6 +46,7 @@ type Reconciler struct {
 	Recorder events.EventRecorder
 	Plane    *dataplane.Plane
 	Children *children.Applier
+	Secrets  *hubsecret.Maker
 	// Validate is the pure validator of specs: an empty reason when there is
 	// nothing wrong.
 	Validate func(*selarasv1alpha1.CatalogSync) (reason, message string)
@@ -77,6 +79,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 
 	in := inputs{sync: sync, now: time.Now()}
 	defer func() {
+		in.hub = r.Plane.HubAvailable(sync.Namespace)
 		computeStatus(in, &sync.Status)
 		if patchErr := r.patchStatus(ctx, before, sync); patchErr != nil {
 			err = errors.Join(err, patchErr)
@@ -238,22 +241,18 @@ func (r *Reconciler) reconcileWorker(ctx context.Context, in *inputs, around *su
 	return r.reconcileWorkerSecret(ctx, in, secret)
 }
 
-// reconcileWorkerSecret makes the worker's hub credentials. The operator
-// cannot read Secrets: while the worker's pod is available its Secret is
-// there; in any other case creating it is harmless.
+// reconcileWorkerSecret makes the worker's hub credentials, once the Deployment
+// that owns them is seen.
 func (r *Reconciler) reconcileWorkerSecret(ctx context.Context, in *inputs, name string) error {
-	if in.worker == nil || in.worker.Status.AvailableReplicas > 0 {
-		return nil // once the Deployment is seen, or while its pod runs
+	if in.worker == nil {
+		return nil
 	}
-	credentials, err := r.Plane.Credentials(in.sync.Namespace, hub.Workload{Kind: hub.Catalog})
-	if err != nil {
-		return faults.OnHub(err)
-	}
-	err = r.Client.Create(ctx, makeHubSecret(name, credentials, in.worker))
-	if err != nil && !apierrors.IsAlreadyExists(err) {
-		return fmt.Errorf("creating Secret %s with the catalog worker's hub credentials: %w", name, err)
-	}
-	return nil
+	return r.Secrets.Ensure(ctx, hubsecret.Want{
+		Key:      types.NamespacedName{Namespace: in.sync.Namespace, Name: name},
+		Workload: hub.Workload{Kind: hub.Catalog},
+		Served:   in.worker.Status.AvailableReplicas > 0,
+		Make:     func(credentials []byte) *corev1.Secret { return makeHubSecret(name, credentials, in.worker) },
+	})
 }
 
 // reconcileConfig hands the workloads what they run by.
@@ -281,4 +280,5 @@ func (r *Reconciler) patchStatus(ctx context.Context, before, after *selarasv1al
 var announced = []string{
 	selarasv1alpha1.ConditionReady, selarasv1alpha1.ConditionStalled, selarasv1alpha1.ConditionSourceReady,
 	selarasv1alpha1.ConditionChannelsReady, selarasv1alpha1.ConditionLagWithinTarget, selarasv1alpha1.ConditionDriftFree,
+	selarasv1alpha1.ConditionHubAvailable,
 }

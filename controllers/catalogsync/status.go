@@ -31,7 +31,9 @@ type inputs struct {
 	// channels are the newest reports of the source and the targets by name.
 	channels map[string]channelReport
 	hold     *workload.Hold
-	now      time.Time
+	// hub is condition HubAvailable.
+	hub conditions.Value
+	now time.Time
 }
 
 type workerReport struct {
@@ -59,7 +61,7 @@ func computeStatus(in inputs, status *selarasv1alpha1.CatalogSyncStatus) {
 	if stalled.Holds() || ready.Holds() {
 		status.LastHandledRequest = clip(in.sync.Annotations[selarasv1alpha1.RequestedAtAnnotation], 256)
 	}
-	conditions.Set(&status.Conditions, in.sync.Generation, ready, reconciling, stalled, source, channels, inSync, lag, drift)
+	conditions.Set(&status.Conditions, in.sync.Generation, ready, reconciling, stalled, source, channels, inSync, lag, drift, in.hub)
 }
 
 // maxFailures is how many sample failures status holds.

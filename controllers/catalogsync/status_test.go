@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	selarasv1alpha1 "selaras.dev/selaras/api/v1alpha1"
+	"selaras.dev/selaras/controllers/conditions"
 	"selaras.dev/selaras/controllers/faults"
 	"selaras.dev/selaras/internal/workload"
 )
@@ -24,6 +25,7 @@ func healthy() inputs {
 		sync: sync, resolution: resolve(sync, channels, nil, allValid), now: now,
 		worker:   &appsv1.Deployment{Status: appsv1.DeploymentStatus{AvailableReplicas: 1}},
 		channels: map[string]channelReport{},
+		hub:      conditions.True("HubAvailable", "Available", "The hub answers and has room"),
 	}
 	in.catalog.live = true
 	in.catalog.Syncs = map[string]workload.SyncReport{"main": {Generation: 3, UID: string(sync.UID), Items: 88}}
@@ -57,9 +59,13 @@ func TestCatalogSyncTruthTable(t *testing.T) {
 		{"all well", func(*inputs) {}, map[string]string{
 			"Ready": "True/Succeeded", "Reconciling": "False/Succeeded", "Stalled": "False/Progressing", "SourceReady": "True/Available",
 			"ChannelsReady": "True/Available", "InSync": "True/InSync", "LagWithinTarget": "True/WithinTarget", "DriftFree": "True/NoDrift",
+			"HubAvailable": "True/Available",
 		}},
 		{"spec invalid", func(in *inputs) { in.resolution.problem = faults.New("InvalidPriceRule", "spec.price.rule:1:4") }, map[string]string{
 			"Ready": "False/InvalidPriceRule", "Reconciling": "False/Stalled", "Stalled": "True/InvalidPriceRule",
+		}},
+		{"hub full", func(in *inputs) { in.hub = conditions.False("HubAvailable", "Full", "no room") }, map[string]string{
+			"Ready": "True/Succeeded", "InSync": "True/InSync", "HubAvailable": "False/Full",
 		}},
 		{"source does not exist", func(in *inputs) { in.resolution.source = nil; delete(in.channels, "web") }, map[string]string{
 			"Ready": "False/ChannelNotFound", "Reconciling": "True/ChannelNotFound", "Stalled": "False/Progressing", "SourceReady": "False/ChannelNotFound",

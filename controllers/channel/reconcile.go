@@ -29,6 +29,7 @@ import (
 	"selaras.dev/selaras/controllers/dataplane"
 	"selaras.dev/selaras/controllers/faults"
 	"selaras.dev/selaras/controllers/hold"
+	"selaras.dev/selaras/controllers/hubsecret"
 	"selaras.dev/selaras/internal/hub"
 	"selaras.dev/selaras/internal/workload"
 )
@@ -49,6 +50,7 @@ type Reconciler struct {
 	Recorder events.EventRecorder
 	Plane    *dataplane.Plane
 	Children *children.Applier
+	Secrets  *hubsecret.Maker
 	// Validate is the pure validator of specs: nil when there is nothing wrong.
 	Validate func(*selarasv1alpha1.Channel) (reason, message string)
 	// WorkloadImage, HubURL and Trust are installation-wide: the image of
@@ -80,6 +82,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	before := channel.DeepCopy()
 	in := inputs{channel: channel, hubSecret: channel.Status.HubCredentials, requested: channel.Annotations[selarasv1alpha1.RequestedAtAnnotation]}
 	defer func() {
+		in.hub = r.Plane.HubAvailable(channel.Namespace)
 		computeStatus(in, &channel.Status)
 		if patchErr := r.patchStatus(ctx, before, channel); patchErr != nil {
 			err = errors.Join(err, patchErr)
@@ -184,21 +187,18 @@ func (r *Reconciler) reconcileHub(ctx context.Context, in *inputs) error {
 		return faults.OnHub(err)
 	}
 	name := hubSecretName(channel, r.Trust)
-	// The operator cannot read Secrets: one that it recorded and that feeds an
-	// available pod is there; in any other case creating it is harmless.
-	if name == in.hubSecret && in.deployment != nil && in.deployment.Status.AvailableReplicas > 0 {
-		return nil
+	podNeedsNothing := channel.Spec.State == selarasv1alpha1.ChannelStopped ||
+		(in.deployment != nil && in.deployment.Status.AvailableReplicas > 0)
+	err := r.Secrets.Ensure(ctx, hubsecret.Want{
+		Key:      types.NamespacedName{Namespace: channel.Namespace, Name: name},
+		Workload: hub.Workload{Kind: hub.Connector, Name: channel.Name},
+		Served:   name == in.hubSecret && podNeedsNothing,
+		Make:     func(credentials []byte) *corev1.Secret { return makeHubSecret(channel, name, credentials) },
+	})
+	if err == nil {
+		in.hubSecret = name
 	}
-	credentials, err := r.Plane.Credentials(channel.Namespace, hub.Workload{Kind: hub.Connector, Name: channel.Name})
-	if err != nil {
-		return faults.OnHub(err)
-	}
-	err = r.Client.Create(ctx, makeHubSecret(channel, name, credentials))
-	if err != nil && !apierrors.IsAlreadyExists(err) {
-		return fmt.Errorf("creating Secret %s with the connector's hub credentials: %w", name, err)
-	}
-	in.hubSecret = name
-	return nil
+	return err
 }
 
 // reconcileChildren applies what the connector is made of.
@@ -290,4 +290,5 @@ func (r *Reconciler) patchStatus(ctx context.Context, before, after *selarasv1al
 var announced = []string{
 	selarasv1alpha1.ConditionReady, selarasv1alpha1.ConditionStalled, selarasv1alpha1.ConditionCredentialsValid,
 	selarasv1alpha1.ConditionConnected, selarasv1alpha1.ConditionWebhooksHealthy,
+	selarasv1alpha1.ConditionHubAvailable,
 }

@@ -51,7 +51,9 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, opt
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(channelOfPod), builder.WithPredicates(podTroubleChanged)).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.channelsOfNamespace), builder.WithPredicates(watches.HoldChanged)).
 		Watches(&selarasv1alpha1.Channel{}, handler.EnqueueRequestsFromMapFunc(r.siblings), builder.WithPredicates(accountChanged)).
-		WatchesRawSource(r.Plane.ChannelEvents()).
+		WatchesRawSource(r.Plane.ChannelEvents(func(namespace string) []reconcile.Request {
+			return r.requests(ctx, client.InNamespace(namespace))
+		})).
 		WithOptions(options).
 		Complete(r)
 }

@@ -31,6 +31,8 @@ type inputs struct {
 	live   bool
 	// hold is the emergency stop in force, nil when there is none.
 	hold *workload.Hold
+	// hub is condition HubAvailable.
+	hub conditions.Value
 	// hubSecret is the Secret with the connector's hub credentials.
 	hubSecret string
 	// requested is the token of annotation requestedAt.
@@ -61,7 +63,7 @@ func computeStatus(in inputs, status *selarasv1alpha1.ChannelStatus) {
 	if handled(in, reported, ready.Holds(), stalled.Holds()) {
 		status.LastHandledRequest = echo(in.requested)
 	}
-	conditions.Set(&status.Conditions, generation, ready, reconciling, stalled, deployed, credentials, connected, webhooks)
+	conditions.Set(&status.Conditions, generation, ready, reconciling, stalled, deployed, credentials, connected, webhooks, in.hub)
 }
 
 // handled says whether the request of annotation requestedAt was answered: by

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	selarasv1alpha1 "selaras.dev/selaras/api/v1alpha1"
+	"selaras.dev/selaras/controllers/conditions"
 	"selaras.dev/selaras/controllers/faults"
 	"selaras.dev/selaras/internal/workload"
 )
@@ -34,6 +35,7 @@ func healthy() inputs {
 			Driver: workload.DriverReport{Type: "vendure", Version: "1.0.0", Capabilities: []string{"ReadListings"}},
 		},
 		live: true,
+		hub:  conditions.True("HubAvailable", "Available", "The hub answers and has room"),
 	}
 }
 
@@ -52,6 +54,7 @@ func TestChannelTruthTable(t *testing.T) {
 		{"all well", func(*inputs) {}, map[string]string{
 			"Ready": "True/Succeeded", "Reconciling": "False/Succeeded", "Stalled": "False/Progressing", "Deployed": "True/Available",
 			"CredentialsValid": "True/Valid", "Connected": "True/Connected", "WebhooksHealthy": "True/NotUsed",
+			"HubAvailable": "True/Available",
 		}},
 		{"spec invalid", func(in *inputs) { in.problem = faults.New("InvalidConfig", "spec.config.x: no such field") }, map[string]string{
 			"Ready": "False/InvalidConfig", "Reconciling": "False/Stalled", "Stalled": "True/InvalidConfig", "Deployed": "True/Available",
@@ -62,6 +65,9 @@ func TestChannelTruthTable(t *testing.T) {
 		}, map[string]string{"Ready": "False/UnknownType", "Stalled": "True/UnknownType", "Deployed": "False/UnknownType", "Connected": "Unknown/NoReport"}},
 		{"hub away", func(in *inputs) { in.failure = faults.New("HubUnavailable", "no hub") }, map[string]string{
 			"Ready": "False/HubUnavailable", "Reconciling": "True/HubUnavailable", "Stalled": "False/Progressing",
+		}},
+		{"hub away later", func(in *inputs) { in.hub = conditions.False("HubAvailable", "Unreachable", "no hub") }, map[string]string{
+			"Ready": "True/Succeeded", "Stalled": "False/Progressing", "HubAvailable": "False/Unreachable",
 		}},
 		{"nothing deployed yet", func(in *inputs) { in.deployment, in.live, in.report = nil, false, workload.ChannelReport{} }, map[string]string{
 			"Ready": "False/Progressing", "Reconciling": "True/Progressing", "Deployed": "False/Progressing",

@@ -44,9 +44,13 @@ func (n *notifier) attach(sink func(namespace, name string)) {
 	n.queue = nil
 }
 
-// ChannelEvents is a controller's source of Channels whose report changed.
-func (p *Plane) ChannelEvents() source.Source {
+// ChannelEvents is a controller's source of Channels whose report changed;
+// expand names the Channels of a namespace, for what concerns them all.
+func (p *Plane) ChannelEvents(expand func(namespace string) []reconcile.Request) source.Source {
 	return p.channels.source(func(namespace, name string) []reconcile.Request {
+		if name == "" {
+			return expand(namespace)
+		}
 		return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: namespace, Name: name}}}
 	})
 }

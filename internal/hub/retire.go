@@ -69,6 +69,15 @@ func (a *Authority) isNamespace(claims *jwt.AccountClaims) bool {
 	return err == nil && id == claims.Subject && claims.Limits.DiskStorage > 0
 }
 
+// HasNamespace says whether the hub holds the namespace.
+func (a *Authority) HasNamespace(ctx context.Context, namespace string) (bool, error) {
+	if a.isolation != Accounts {
+		return false, fmt.Errorf("cannot look up %s: %w", namespace, ErrNoAccounts)
+	}
+	claims, err := a.lookupAccount(ctx, namespace)
+	return err == nil && claims != nil && a.isNamespace(claims), err
+}
+
 // RetireNamespace marks a namespace as out of use since a time, and lowers what
 // is reserved for it to what it stores, so that others may have the rest.
 // Nothing is deleted; EnsureNamespace puts it into use again. A namespace that

@@ -145,11 +145,11 @@ var (
 		Help: "Facts in the hub that are not folded yet.", Labels: []string{"namespace"},
 	}
 	HubStorage = Definition{
-		Name: "selaras_hub_storage_bytes", Kind: Gauge, From: []string{"catalog"},
-		Help: "Bytes the namespace uses on the hub.", Labels: []string{"namespace"},
+		Name: "selaras_hub_storage_bytes", Kind: Gauge, From: []string{"catalog", "operator"},
+		Help: "Bytes the namespace uses on the hub. The operator's is the share that the fullest stream uses of its own, of the whole.", Labels: []string{"namespace"},
 	}
 	HubStorageLimit = Definition{
-		Name: "selaras_hub_storage_limit_bytes", Kind: Gauge, From: []string{"catalog"},
+		Name: "selaras_hub_storage_limit_bytes", Kind: Gauge, From: []string{"catalog", "operator"},
 		Help: "Bytes the namespace may use on the hub.", Labels: []string{"namespace"},
 	}
 	HubDurability = Definition{
