@@ -55,10 +55,10 @@ type OrderChanged struct {
 	// they have fulfilled so far is already missing from the shelf, only their
 	// open units are committed.
 	Baseline bool `json:"baseline,omitempty"`
-	// After is a revision of stock readings (see StockConfirmed): what this
-	// fact tells for the first time happened after the readings up to it. Of
-	// later ones nobody knows whether they saw it. 0 is said by nobody: then it
-	// came after all readings before it in the log.
+	// After is a revision of stock writes (see StockConfirmed): what this fact
+	// tells for the first time happened after the writes up to it, before or
+	// after later ones. 0 where the teller does not know: then it came after
+	// all writes before it in the log.
 	After uint64 `json:"after,omitempty"`
 }
 
@@ -87,6 +87,9 @@ type StockObserved struct {
 	// seen all, some or none of them.
 	Lowered int64 `json:"lowered,omitempty"`
 	Raised  int64 `json:"raised,omitempty"`
+	// ReservedUnknown says that orders of the SKU were told since the reading,
+	// so that Reserved is not to be compared with them.
+	ReservedUnknown bool `json:"reservedUnknown,omitempty"`
 }
 
 // unexplained is what is left of the difference between the reading and what

@@ -127,7 +127,7 @@ func (l *Ledger) prune(now time.Time) {
 // to a revision.
 func (s *Shown) move(units int64, after uint64) {
 	s.OnHand += units
-	if after != 0 && s.Revision > after {
+	if after != 0 && s.Wrote > after {
 		s.Lowered += max(0, -units)
 		s.Raised += max(0, units)
 	}

@@ -62,11 +62,13 @@ type Shown struct {
 	Committed int64 `json:"committed,omitempty"`
 	// Revision is that of the newest reading.
 	Revision uint64 `json:"revision,omitempty"`
-	// Lowered and Raised are the units by which orders moved OnHand that may
-	// have been in the newest reading already: the channel shows OnHand, at
-	// most Raised less or Lowered more.
-	Lowered int64 `json:"lowered,omitempty"`
-	Raised  int64 `json:"raised,omitempty"`
+	// Wrote is the revision of the confirmed write that OnHand rests on, 0 if it
+	// rests on a settled reading. Lowered and Raised are the units by which
+	// orders moved OnHand that may have come before that write: the channel
+	// shows OnHand, at most Raised less or Lowered more.
+	Wrote   uint64 `json:"wrote,omitempty"`
+	Lowered int64  `json:"lowered,omitempty"`
+	Raised  int64  `json:"raised,omitempty"`
 }
 
 // Movement is a change of what is on the shelf at a time of a channel's clock.

@@ -36,7 +36,11 @@ func (f *folding) stockObserved(observed *StockObserved) error {
 	read := Shown{OnHand: observed.OnHand, Basis: observed.Basis, Committed: shown.Committed, Revision: max(observed.Revision, shown.Revision)}
 	if known && !observed.whole() {
 		// It says nothing of what the orders since did to it.
-		read.OnHand, read.Lowered, read.Raised = shown.OnHand+written+difference, shown.Lowered, shown.Raised
+		read.OnHand = shown.OnHand + written + difference
+		read.Wrote, read.Lowered, read.Raised = shown.Wrote, shown.Lowered, shown.Raised
+	}
+	if known && observed.OnHand == shown.OnHand && shown.Lowered == 0 && shown.Raised == 0 {
+		read.Wrote = shown.Wrote // an echo changes nothing
 	}
 	owns := channel == source || f.topology.AdoptsStock[channel]
 	switch {
@@ -56,7 +60,7 @@ func (f *folding) stockObserved(observed *StockObserved) error {
 	default:
 		f.note(NoteStockDrift, sku, difference, fmt.Sprintf("the channel shows %+d units that no order explains", difference))
 	}
-	if ledger.Seeded && channel == source && observed.Basis == driver.BasisOnHand && observed.whole() {
+	if ledger.Seeded && channel == source && observed.Basis == driver.BasisOnHand && !observed.ReservedUnknown {
 		held := max(0, min(observed.Reserved, MaxUnits)-shown.Committed)
 		ledger.Committed += held - ledger.Unattributed
 		ledger.Unattributed = held
@@ -87,7 +91,10 @@ func (f *folding) stockConfirmed(confirmed *StockConfirmed) error {
 	if repeated(confirmed.Revision, shown) {
 		return nil
 	}
-	read := Shown{OnHand: confirmed.OnHand, Basis: confirmed.Basis, Committed: shown.Committed, Revision: max(confirmed.Revision, shown.Revision)}
+	read := Shown{
+		OnHand: confirmed.OnHand, Basis: confirmed.Basis, Committed: shown.Committed,
+		Revision: max(confirmed.Revision, shown.Revision), Wrote: confirmed.Revision,
+	}
 	if read == shown {
 		return nil
 	}

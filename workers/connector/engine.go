@@ -26,14 +26,18 @@ type engine struct {
 	counts  counters
 	fence   fence
 	suspect map[string]int64 // next reading, Unix nanoseconds
-	settles map[string]struct{}
+	settles map[string]*settlement
 	caught  bool // the hub's backlog at the start is in
 	// ordersStart is when the newest order poll began whose facts are durable,
 	// ordersSeq the last of them.
 	ordersStart time.Time
 	ordersTook  time.Duration // of that poll, until its facts were durable
 	ordersSeq   uint64
-	loaded      bool // the records of the store are in queue and counters
+	polls       []polled // oldest first
+	// moved are the SKUs of orders that the fold has not reached, with the last
+	// fact that tells of them.
+	moved  map[string]uint64
+	loaded bool // the records of the store are in queue and counters
 	// comparing is set during the first full comparison: SKUs that were never
 	// read wait for it rather than being read one by one.
 	comparing bool
@@ -68,7 +72,7 @@ func newEngine(s *store, log *slog.Logger, now func() time.Time, m meter) (*engi
 	}
 	return &engine{
 		log: log, now: now, store: s, meta: state, queue: newQueue(), meter: m,
-		suspect: make(map[string]int64), settles: make(map[string]struct{}),
+		suspect: make(map[string]int64), moved: make(map[string]uint64), settles: make(map[string]*settlement),
 		changed: make(chan struct{}), failed: make(chan struct{}), routes: &routes{}, holds: func() bool { return true },
 	}, nil
 }
@@ -121,6 +125,11 @@ type sku struct {
 	// ordersAfter asks that an order poll begins after it before stock is
 	// written.
 	ordersAfter time.Time
+	// sample is a reading that is to settle now; latest is that of a SKU of
+	// which one settles already, if read.
+	sample *settlement
+	latest int64
+	read   bool
 }
 
 // attempt is how the last try of a SKU went, as far as the queue minds.
@@ -287,11 +296,7 @@ func (e *engine) place(t *txn, s *sku) error {
 	} else {
 		delete(e.suspect, s.name)
 	}
-	if r.settling {
-		e.settles[s.name] = struct{}{}
-	} else {
-		delete(e.settles, s.name)
-	}
+	e.placeSample(s)
 	q := e.queue
 	entry := q.entries[s.name]
 	if s.landed && entry != nil {
@@ -334,11 +339,13 @@ func (e *engine) place(t *txn, s *sku) error {
 	}
 	if !s.ordersAfter.IsZero() {
 		entry.ordersAfter = s.ordersAfter
+		entry.reserved.saw(r.shown.reserved, t.now)
 	}
+	entry.reserved.covered(e.foldedOrders())
 	if entry.split && k.op == opWrite {
 		k.groups = one(k.groups)
 	}
-	if r.settling || e.can.orders && entry.ordersAfter.After(e.ordersStart) {
+	if e.unsettled(s.name, r, w) || e.waits(entry) && !e.rushed(entry, t.now) {
 		// Writing stock now could undo what the reading may turn out to be, or
 		// an order that was not seen yet.
 		k.groups &^= stock

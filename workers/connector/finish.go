@@ -158,6 +158,9 @@ func (t *txn) finish(op operation, j *job) (confirmation, error) {
 			c = t.measure(r, j, confirmed)
 		}
 	}
+	if r.settling && !j.read {
+		r.recheck(t.now) // what settled before the write settles no more
+	}
 	wasPending := r.pending
 	next := j.entry.next
 	if err := t.evaluate(s, ev); err != nil {
@@ -360,12 +363,14 @@ func (t *txn) read(s *sku, listings []driver.Listing, whole bool) event {
 	switch {
 	case first && (!e.routes.owns || !t.seeded(s)), !first && !old.hasStock:
 		r.settling = false
-	case !first && q == old.stored(e.can.basis), r.ours(q):
+	case !first && q == old.stored(e.can.basis) && (!r.settling || !e.samples(s.name)), r.ours(q):
 		r.settling = false
 	default:
-		if !r.settling || r.settleOnHand != q {
+		if !r.settling || e.samples(s.name) {
 			r.settling, r.settleOnHand, r.settleSince = true, q, t.now.UnixNano()
+			s.sample = &settlement{stock: *l.Stock, changedAt: l.ChangedAt, latest: q}
 		}
+		s.latest, s.read = q, true
 		if !first {
 			r.shown.onHand, r.shown.available = old.onHand, old.available
 		}

@@ -82,6 +82,7 @@ type world struct {
 	topology  *catalog.Topology
 	resume    func() // the fold
 	hold      func()
+	lag       atomic.Int64 // how old a fact is when it is folded, in nanoseconds
 	mu        sync.Mutex
 	facts     []catalog.Fact
 }
@@ -148,6 +149,9 @@ func (w *world) fold() {
 				defer func() { gate <- struct{}{} }()
 			case <-ctx.Done():
 				return ctx.Err()
+			}
+			if err := sleep(ctx, time.Until(facts[len(facts)-1].Time.Add(time.Duration(w.lag.Load())))); err != nil {
+				return err
 			}
 			for len(facts) > 0 {
 				n := min(len(facts), 200)

@@ -44,6 +44,9 @@ func (e *engine) load(ctx context.Context) error {
 					// Killed while a write was out: nobody knows its fate.
 					s.record.suspectFrom(t.now, e.can.horizon)
 				}
+				if s.record.settling {
+					s.record.recheck(t.now) // the orders told since are not known
+				}
 			}
 			return nil
 		})
@@ -268,7 +271,8 @@ func (e *engine) forget(orders string) error {
 	clear(e.settles)
 	e.caught, e.comparing = false, true
 	// Places in a log that may be another one now.
-	e.ordersSeq, e.ordersStart = 0, time.Time{}
+	e.ordersSeq, e.ordersStart, e.polls = 0, time.Time{}, nil
+	clear(e.moved)
 	e.lives++
 	e.signal()
 	return nil

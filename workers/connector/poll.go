@@ -158,17 +158,20 @@ func (p *poller) pollOrders(ctx context.Context) error {
 	}
 	var can abilities
 	var stocks bool
-	p.engine.view(func() { can, stocks = p.engine.can, p.engine.routes.stock })
+	began := p.now()
+	poll := polled{began: began}
+	p.engine.view(func() {
+		can, stocks, poll.revision = p.engine.can, p.engine.routes.stock, p.engine.revision
+	})
 	if !can.orders || !stocks {
 		return nil
 	}
-	began := p.now()
 	for more := true; more; {
 		page, err := p.readOrders(ctx)
 		if err != nil {
 			return err
 		}
-		if err := p.takeOrders(ctx, page, began); err != nil {
+		if err := p.takeOrders(ctx, page, poll); err != nil {
 			return err
 		}
 		more = page.More
@@ -192,9 +195,10 @@ func (p *poller) readOrders(ctx context.Context) (driver.OrderPage, error) {
 }
 
 // takeOrders makes a page of orders durable and then moves the position.
-func (p *poller) takeOrders(ctx context.Context, page driver.OrderPage, began time.Time) error {
+func (p *poller) takeOrders(ctx context.Context, page driver.OrderPage, poll polled) error {
 	var baseline bool
-	p.engine.view(func() { baseline = !p.engine.meta.Baselined })
+	var after uint64
+	p.engine.view(func() { baseline, after = !p.engine.meta.Baselined, p.engine.after() })
 	var facts []catalog.Fact
 	moved := make(map[string]struct{})
 	fresh := make(map[string]uint64)
@@ -205,7 +209,7 @@ func (p *poller) takeOrders(ctx context.Context, page driver.OrderPage, began ti
 			continue // told already; the driver's readings overlap
 		}
 		fresh[o.ID] = sum
-		facts = append(facts, catalog.Fact{OrderChanged: &catalog.OrderChanged{Order: *o, Baseline: baseline}})
+		facts = append(facts, catalog.Fact{OrderChanged: &catalog.OrderChanged{Order: *o, Baseline: baseline, After: after}})
 		for j := range o.Lines {
 			if name, ok := catalog.NormalizeSKU(o.Lines[j].SKU); ok {
 				moved[name] = struct{}{}
@@ -243,8 +247,13 @@ func (p *poller) takeOrders(ctx context.Context, page driver.OrderPage, began ti
 	p.engine.view(func() {
 		e := p.engine
 		e.ordersSeq = max(e.ordersSeq, seq)
+		for name := range moved {
+			e.moved[name] = seq
+		}
 		if !page.More {
-			e.ordersStart, e.ordersTook = began, p.now().Sub(began)
+			e.ordersStart, e.ordersTook = poll.began, p.now().Sub(poll.began)
+			poll.seq = e.ordersSeq
+			e.pollEnded(poll)
 		}
 		e.signal()
 	})
@@ -298,6 +307,9 @@ func (o *observer) appendOrders(ctx context.Context, facts []catalog.Fact, moved
 	o.engine.view(func() {
 		for name := range moved {
 			o.engine.fence.mark(name)
+		}
+		for i := range facts {
+			o.engine.overtook(&facts[i].OrderChanged.Order)
 		}
 	})
 	return appendFacts(ctx, o.space, o.channel, facts)
@@ -376,16 +388,7 @@ func (p *poller) settle(ctx context.Context) error {
 	if len(tell) == 0 {
 		return nil
 	}
-	token := p.engine.begin()
-	found, err := readListings(ctx, p.link, tell)
-	if err == nil {
-		err = p.observer.take(ctx, reading{listings: found, asked: skusOf(tell), token: token, why: causeChange})
-	}
-	p.engine.end(token)
-	if err != nil {
-		return err
-	}
-	return p.observer.tell(ctx, found, token)
+	return p.observer.tell(ctx, tell)
 }
 
 func skusOf(keys []driver.Key) []string {

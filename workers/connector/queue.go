@@ -53,6 +53,7 @@ type entry struct {
 	notBefore time.Time
 	// backoff and ordersAfter are what notBefore is worked out from.
 	backoff, ordersAfter time.Time
+	reserved             reserved
 	heapIndex            int // -1 when not delayed
 	before, after        *entry
 	in                   *list

@@ -14,21 +14,116 @@ import (
 // are asked first, by a poll that began after the reading, and their facts
 // folded. What is left then is a change that somebody made: on a channel whose
 // stock is taken in it becomes a fact, on any other it is drift.
+//
+// A SKU that sells all the time never shows the same twice. It is the first
+// reading that settles, whatever is read later: orders that were told since are
+// named with it, so that the ledger takes what is beyond them, and the next
+// reading settles after it. A rush neither keeps a change back for long nor
+// counts it twice.
 
-// settled are SKUs whose stock reading may be explained now: keys to be read
-// once more where the change is to be told, names where it is drift.
-func (e *engine) settled(n int) (tell []driver.Key, drift []string) {
+// settlement is a stock reading that settles.
+type settlement struct {
+	// stock is what was read, at the channel's own time of its last change.
+	stock     driver.Stock
+	changedAt time.Time
+	// overtaken is set once orders of the SKU were told since; at most lowered
+	// and raised are the units by which they moved its stock.
+	overtaken       bool
+	lowered, raised int64
+	// latest is what was read last, of the same SKU; risen is set when that was
+	// more than before, which no sale makes it.
+	latest int64
+	risen  bool
+	// void settlements wait for a reading to take their place.
+	void bool
+	// open lets stock be lowered once although something settles still: all
+	// that is sure was taken in, and at most margin units are not.
+	open   bool
+	margin int64
+}
+
+// placeSample keeps the sample of a SKU in line with its record; the lock is held.
+func (e *engine) placeSample(s *sku) {
+	have := e.settles[s.name]
+	switch {
+	case !s.record.settling:
+		delete(e.settles, s.name)
+	case s.sample != nil:
+		if have != nil && have.open && s.sample.latest <= have.latest {
+			s.sample.open, s.sample.margin = true, have.margin
+		}
+		e.settles[s.name] = s.sample
+	case have == nil:
+		// The orders told since are not known: it was read before a start.
+		e.settles[s.name] = &settlement{void: true}
+	case s.read:
+		have.risen = have.risen || s.latest > have.latest
+		have.open, have.latest = have.open && !have.risen, s.latest
+	}
+}
+
+// samples reports whether a reading of a SKU is to settle whatever it shows.
+func (e *engine) samples(name string) bool {
+	x := e.settles[name]
+	return x == nil || x.void
+}
+
+// unsettled reports whether stock of a SKU must not be written: it could undo
+// what a reading may turn out to be. What others sold is not held back for
+// ever: a channel that sells without a pause may be lowered between two
+// readings that settle, if by more than they leave open.
+func (e *engine) unsettled(name string, r *record, w *want) bool {
+	if !r.settling {
+		return false
+	}
+	x := e.settles[name]
+	return x == nil || x.void || !x.open || w.quantity(r, &e.can) >= x.latest-x.margin
+}
+
+// spend ends what a write of stock is about to overtake: the reading that
+// settles, and the leave to write although one does.
+func (e *engine) spend(s *sku) {
+	if x := e.settles[s.name]; x != nil {
+		x.open = false
+	}
+	s.sample = &settlement{void: true}
+}
+
+// overtook notes the lines of an order that is about to be told: readings that
+// settle may have seen them or not. The lock is held.
+func (e *engine) overtook(o *driver.Order) {
+	for i := range o.Lines {
+		line := &o.Lines[i]
+		name, ok := catalog.NormalizeSKU(line.SKU)
+		x := e.settles[name]
+		if !ok || x == nil {
+			continue
+		}
+		x.overtaken = true
+		x.raised += max(0, line.Returned)
+		if e.can.basis == driver.BasisAvailable {
+			x.lowered += max(0, line.Ordered)
+			x.raised += max(0, line.Cancelled)
+			continue
+		}
+		x.lowered += max(0, line.Fulfilled)
+	}
+}
+
+// settled are SKUs whose stock reading may be explained now: those whose change
+// is to be told, and those where it is drift.
+func (e *engine) settled(n int) (tell, drift []string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.settles) == 0 || !e.caught || e.can.orders && e.meta.FactSeq < e.ordersSeq {
+	if len(e.settles) == 0 || !e.caught {
 		return nil, nil
 	}
-	now := e.now()
-	for name := range e.settles {
+	now, orders := e.now(), e.foldedOrders()
+	for name, x := range e.settles {
 		if len(tell)+len(drift) == n {
 			break
 		}
-		if x := e.queue.entries[name]; x != nil && x.inflight {
+		if entry := e.queue.entries[name]; x.void || entry != nil && entry.inflight {
 			continue
 		}
 		var r record
@@ -36,14 +131,14 @@ func (e *engine) settled(n int) (tell []driver.Key, drift []string) {
 			continue
 		}
 		since := time.Unix(0, r.settleSince)
-		if e.can.orders && !e.ordersStart.After(since) {
+		if e.can.orders && !orders.After(since) {
 			continue
 		}
 		switch {
 		case !e.routes.owns:
 			drift = append(drift, name)
-		case now.Sub(since) >= e.visibility() && (!e.can.orders || e.ordersStart.Sub(since) >= e.visibility()):
-			tell = append(tell, driver.Key{SKU: name, Ref: r.ref})
+		case now.Sub(since) >= e.visibility() && (!e.can.orders || orders.Sub(since) >= e.visibility()):
+			tell = append(tell, name)
 		}
 	}
 	return tell, drift
@@ -65,10 +160,10 @@ func (e *engine) drifted(names []string) error {
 			if err != nil {
 				return err
 			}
-			if !s.record.settling {
+			if !s.record.settling || e.samples(name) {
 				continue
 			}
-			s.record.settle()
+			t.settle(s)
 			if err := t.evaluate(s, event{why: causeChange, drifted: stock}); err != nil {
 				return err
 			}
@@ -78,19 +173,22 @@ func (e *engine) drifted(names []string) error {
 }
 
 // settle makes the reading the confirmation.
-func (r *record) settle() {
+func (t *txn) settle(s *sku) {
+	r := &s.record
 	r.shown.onHand, r.shown.available, r.settling = r.settleOnHand, r.settleOnHand, false
+	if t.e.settles[s.name].latest != r.settleOnHand {
+		r.recheck(t.now)
+	}
 }
 
-// tell appends what stayed the same and takes it as confirmed once it is
-// folded: until then what the items say of the stock is without it, and
-// writing it back would undo it. Readings that changed meanwhile go on
-// settling.
-func (o *observer) tell(ctx context.Context, found []driver.Listing, token uint64) error {
+// tell appends what settled and takes it as confirmed once it is folded: until
+// then what the items say of the stock is without it, and writing it back would
+// undo it.
+func (o *observer) tell(ctx context.Context, names []string) error {
 	e := o.engine
 	var life int
 	e.view(func() { life = e.lives })
-	told, seq, err := o.appendSettled(ctx, found, token)
+	told, seq, err := o.appendSettled(ctx, names)
 	if err != nil || len(told) == 0 {
 		return err
 	}
@@ -98,15 +196,21 @@ func (o *observer) tell(ctx context.Context, found []driver.Listing, token uint6
 		return err
 	}
 	return e.update(false, func(t *txn) error {
-		for name, q := range told {
+		for name, x := range told {
 			s, err := t.sku(name)
 			if err != nil {
 				return err
 			}
-			if !s.record.settling || s.record.settleOnHand != q {
+			if !s.record.settling || e.settles[name] != x.sample {
 				continue
 			}
-			s.record.settle()
+			if x.margin == 0 {
+				t.settle(s)
+			} else {
+				// What may be left of it is found by the next reading.
+				s.sample = &settlement{void: true, open: !x.sample.risen, margin: x.margin, latest: x.sample.latest}
+				s.record.recheck(t.now)
+			}
 			if err := t.evaluate(s, event{}); err != nil {
 				return err
 			}
@@ -115,30 +219,34 @@ func (o *observer) tell(ctx context.Context, found []driver.Listing, token uint6
 	})
 }
 
+// telling is a sample on its way into the ledger; margin is by how many units
+// orders that came between may have moved it.
+type telling struct {
+	sample *settlement
+	margin int64
+}
+
 // appendSettled appends the settled readings and returns them by SKU, with the
 // place of the last in the log.
-func (o *observer) appendSettled(ctx context.Context, found []driver.Listing, token uint64) (map[string]int64, uint64, error) {
+func (o *observer) appendSettled(ctx context.Context, names []string) (map[string]telling, uint64, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	e := o.engine
-	seen := bySKU(found)
 	var facts []catalog.Fact
-	told := make(map[string]int64)
+	told := make(map[string]telling)
 	e.view(func() {
-		for _, name := range seen.names {
+		for _, name := range names {
 			var r record
 			ok, err := e.store.readRecord(name, &r)
-			if err != nil || !ok || !r.settling || e.outdated(name, token) || several(seen.of[name]) {
+			x := e.settles[name]
+			if err != nil || !ok || !r.settling || x == nil || x.void {
 				continue
 			}
-			l := &seen.of[name][0]
-			now := showing(l)
-			if q := now.stored(e.can.basis); now.hasStock && q == r.settleOnHand {
-				told[name] = q
-				o := e.stockObserved(name, l)
-				o.Written, o.Base = r.stocks, r.shown.stored(e.can.basis)
-				facts = append(facts, catalog.Fact{StockObserved: o})
-			}
+			fact := e.stockObserved(name, &driver.Listing{Stock: &x.stock, ChangedAt: x.changedAt})
+			fact.Written, fact.Base = r.stocks, r.shown.stored(e.can.basis)
+			fact.Lowered, fact.Raised, fact.ReservedUnknown = x.lowered, x.raised, x.overtaken
+			told[name] = telling{x, x.lowered + x.raised}
+			facts = append(facts, catalog.Fact{StockObserved: fact})
 		}
 	})
 	seq, err := appendFacts(ctx, o.space, o.channel, facts)

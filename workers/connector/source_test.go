@@ -97,8 +97,11 @@ func TestStockWaitsForTheChannelsOwnOrders(t *testing.T) {
 	})
 	e := one.engine.Load()
 	e.view(func() {
-		if e.ordersSettled() {
+		if !e.waits(&entry{sku: "A"}) {
 			t.Error("the orders count as settled before they were folded")
+		}
+		if e.waits(&entry{sku: "B"}) {
+			t.Error("a SKU without orders waits for those of another")
 		}
 	})
 	w.resume()

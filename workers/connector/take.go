@@ -69,8 +69,8 @@ func (e *engine) allowed() allowed {
 // ordersFresh is how old an order poll may be for stock to be written on it.
 const ordersFresh = 3 * time.Second
 
-// ordersSettled says whether the channel's own orders, as of the last poll,
-// are in what the items say.
+// ordersSettled says whether the channel's own orders were asked for lately.
+// Whether the newest of a SKU are in what the items say, waits tells.
 func (e *engine) ordersSettled() bool {
 	if !e.can.orders || !e.routes.stock {
 		return true
@@ -78,7 +78,7 @@ func (e *engine) ordersSettled() bool {
 	// A shop whose list of orders is slow must not stop its own stock: the poll
 	// after the last one is as slow.
 	fresh := max(ordersFresh, 2*e.routes.poll) + 2*e.ordersTook
-	return !e.ordersStart.IsZero() && e.now().Sub(e.ordersStart) <= fresh && e.meta.FactSeq >= e.ordersSeq
+	return !e.ordersStart.IsZero() && e.now().Sub(e.ordersStart) <= fresh
 }
 
 // wake brings entries whose time has come to work.
@@ -160,7 +160,8 @@ func (t *txn) job(op operation, x *entry, may allowed) (*job, error) {
 		return j, nil
 	}
 	g := r.pending & may.groups
-	if !may.stock && op == opWrite || r.settling || t.e.can.orders && x.ordersAfter.After(t.e.ordersStart) {
+	rushed := t.e.waits(x) && t.e.rushed(x, t.now)
+	if !may.stock && op == opWrite || t.e.unsettled(x.sku, r, w) || t.e.waits(x) && !rushed {
 		g &^= stock
 	}
 	if x.split && op == opWrite {
@@ -178,7 +179,7 @@ func (t *txn) job(op operation, x *entry, may allowed) (*job, error) {
 	if op == opCreate {
 		g |= w.managed
 	}
-	j.intent = w.intent(x.sku, r, g, &t.e.can, version)
+	j.intent = w.intent(x.sku, x.known(r, rushed), g, &t.e.can, version)
 	if op == opCreate && j.intent.Stock == nil {
 		// A new listing needs a quantity; until the stock is known, none.
 		j.intent.Stock = &driver.StockWrite{}
@@ -187,9 +188,23 @@ func (t *txn) job(op operation, x *entry, may allowed) (*job, error) {
 	if j.intent.Stock != nil {
 		j.previous = j.intent.Stock.Previous
 		r.remember(j.intent.Stock.Quantity)
+		x.reserved = reserved{}
+		if r.settling {
+			t.e.spend(s)
+		}
 	}
 	r.sent, r.sending = version, true
 	return j, nil
+}
+
+// known is the record that a write is made from.
+func (x *entry) known(r *record, rushed bool) *record {
+	if !rushed {
+		return r
+	}
+	older := *r
+	older.shown.reserved = min(r.shown.reserved, x.reserved.units)
+	return &older
 }
 
 // latest is the sources' own time of the latest change in some groups.

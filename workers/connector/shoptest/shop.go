@@ -154,6 +154,11 @@ func (s *Shop) SetStock(sku string, onHand int64) {
 	s.edit(sku, func(l *listing) { l.onHand = onHand })
 }
 
+// Receive adds goods to what is on hand.
+func (s *Shop) Receive(sku string, units int64) {
+	s.edit(sku, func(l *listing) { l.onHand += units })
+}
+
 // SetTitle sets the title of a variant.
 func (s *Shop) SetTitle(sku, title string) { s.edit(sku, func(l *listing) { l.content.Title = title }) }
 
