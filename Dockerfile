@@ -11,9 +11,10 @@ COPY go.mod go.sum ./
 RUN go mod download
 
 COPY . .
+ARG VERSION=dev
 # timetzdata: an empty image has no time zones, and quiet hours and freeze windows need them.
 RUN CGO_ENABLED=0 GOOS="${TARGETOS:-linux}" GOARCH="${TARGETARCH:-$(go env GOARCH)}" \
-    go build -trimpath -tags timetzdata -ldflags "-s -w" -o /out/selaras ./cmd/selaras
+    go build -trimpath -tags timetzdata -ldflags "-s -w -X main.version=${VERSION}" -o /out/selaras ./cmd/selaras
 
 FROM scratch
 # Certificate authorities of the public web, to reach shops.

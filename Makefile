@@ -2,6 +2,8 @@
 
 # The image that docker-build makes and deploy installs.
 IMG ?= selaras:latest
+# What the binary tells of itself.
+VERSION ?= dev
 CONTAINER_TOOL ?= docker
 KUBECTL ?= kubectl
 PLATFORMS ?= linux/amd64,linux/arm64
@@ -10,12 +12,13 @@ SHELL := /usr/bin/env bash -o pipefail
 .SHELLFLAGS := -ec
 
 LOCALBIN := $(CURDIR)/bin
+export CLUSTER NODES
 CONTROLLER_GEN := $(LOCALBIN)/controller-gen
 KUSTOMIZE := $(LOCALBIN)/kustomize
 GOLANGCI_LINT := $(LOCALBIN)/golangci-lint
 
 # timetzdata: the binary carries the time zones, which an empty image has not.
-GOBUILD := CGO_ENABLED=0 go build -trimpath -tags timetzdata -ldflags "-s -w"
+GOBUILD := CGO_ENABLED=0 go build -trimpath -tags timetzdata -ldflags "-s -w -X main.version=$(VERSION)"
 
 # Packages without control plane, hub or shop behind them: fast enough for the race detector.
 PURE := ./connectors/driver/... ./internal/catalog/... ./internal/workload/...
@@ -101,7 +104,7 @@ bench: controlplane ## Measure the figures of docs/benchmarks.md.
 
 .PHONY: docker-build
 docker-build: ## Build the image for this machine's architecture.
-	$(CONTAINER_TOOL) build -t $(IMG) .
+	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) -t $(IMG) .
 
 .PHONY: docker-push
 docker-push: ## Push the image.
@@ -110,7 +113,7 @@ docker-push: ## Push the image.
 .PHONY: docker-buildx
 docker-buildx: ## Build and push the image for PLATFORMS (needs BuildKit).
 	sed 's/^FROM golang/FROM --platform=$${BUILDPLATFORM} golang/' Dockerfile | \
-	  $(CONTAINER_TOOL) buildx build --push --platform=$(PLATFORMS) -t $(IMG) -f - .
+	  $(CONTAINER_TOOL) buildx build --push --platform=$(PLATFORMS) --build-arg VERSION=$(VERSION) -t $(IMG) -f - .
 
 .PHONY: install
 install: manifests $(KUSTOMIZE) ## Install the CRDs into the current cluster.
@@ -128,6 +131,20 @@ deploy: manifests $(KUSTOMIZE) ## Install everything into the current cluster wi
 .PHONY: undeploy
 undeploy: $(KUSTOMIZE) ## Remove everything that deploy installed, the data of the hub included.
 	$(KUSTOMIZE) build config/default | $(KUBECTL) delete --ignore-not-found -f -
+
+##@ A real cluster on this machine (CLUSTER names it, default selaras; NODES is 1 or 3; docs/development.md)
+
+.PHONY: cluster-up
+cluster-up: ## Make a cluster of real nodes.
+	@hack/cluster/cluster.sh up
+
+.PHONY: cluster-load
+cluster-load: ## Bring the image IMAGE of the engine to every node.
+	@hack/cluster/cluster.sh load $(IMAGE)
+
+.PHONY: cluster-down
+cluster-down: ## Remove the cluster, and the engine if it was started for it.
+	@hack/cluster/cluster.sh down
 
 ##@ What the above need (installed on first use, kept outside the tree)
 

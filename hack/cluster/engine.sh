@@ -46,6 +46,7 @@ up() {
     may_raise_limits || say "adaptation: this host lacks CAP_SYS_RESOURCE; containers do without what only it allows"
     rm -rf "$home/users" # of a daemon that ended with its host
     step "starting a private docker" start
+    room_for_watches
   fi
   mkdir -p "$home/users" && touch "$home/users/$1"
   exec {lock}>&-
@@ -68,12 +69,6 @@ start() {
   private_answers || { tail -n 20 "$home/docker.log"; return 1; }
 }
 
-may_raise_limits() {
-  local bounding
-  bounding=$(awk '$1 == "CapBnd:" {print $2}' /proc/self/status)
-  (((16#$bounding >> 24) & 1))
-}
-
 # The path of the runtime that stands in front of runc.
 runtime() {
   local path
@@ -85,6 +80,17 @@ runtime() {
 build_runtime() {
   mkdir -p "$(dirname "$1")"
   (cd "$repository" && CGO_ENABLED=0 go build -trimpath -o "$1.part" ./hack/cluster/ociruntime) && mv "$1.part" "$1"
+}
+
+# Every systemd, kubelet and proxy of a node watches files, all as one user: the usual 128 are too few for three nodes.
+room_for_watches() {
+  local setting least
+  for setting in fs.inotify.max_user_instances=8192 fs.inotify.max_user_watches=524288; do
+    least=${setting#*=}
+    [ "$(sysctl -n "${setting%%=*}")" -lt "$least" ] || continue
+    say "adaptation: $setting while the private docker runs (it was $(sysctl -n "${setting%%=*}"))"
+    sysctl -q -w "$setting"
+  done
 }
 
 wait_until() {

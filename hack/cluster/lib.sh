@@ -15,8 +15,8 @@ die() { say "$*"; exit 1; }
 # content TEXT...: the name of a result in the cache: the first 16 digits of the SHA-256 of all it is made from.
 content() { printf '%s\n' "$@" | sha256sum | cut -c1-16; }
 
-# digest FILE...: one line that changes when the name or the content of one of the files changes.
-digest() { sha256sum "$@" | sha256sum | cut -c1-64; }
+# digest FILE...: one word that changes when the content of one of the files changes, wherever the checkout is.
+digest() { sha256sum "$@" | cut -c1-64 | sha256sum | cut -c1-64; }
 
 # step TITLE COMMAND...: runs it and says how long it took. Its output goes to a log and is shown only if it fails; then
 # the script ends, and says what $blame holds. Never call it as a condition: bash would go on after failed commands.
@@ -62,6 +62,13 @@ locked() {
   mkdir -p "$store/lock"
   exec {descriptor}>"$store/lock/$2"
   flock -n "$descriptor" || { say "another run is busy with: $3; waiting for it"; flock "$descriptor"; }
+}
+
+# Whether processes here may raise resource limits (CAP_SYS_RESOURCE).
+may_raise_limits() {
+  local bounding
+  bounding=$(awk '$1 == "CapBnd:" {print $2}' /proc/self/status)
+  (((16#$bounding >> 24) & 1))
 }
 
 # debian PACKAGE...: installs those of them that are missing; says what to do where it may not. Services that the

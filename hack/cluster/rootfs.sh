@@ -20,12 +20,12 @@ bootstrap() {
 
 [ $# -gt 0 ] || { echo "usage: rootfs.sh PACKAGE..." >&2; exit 2; }
 packages=$(printf '%s\n' "$@" | sort -u | paste -sd,)
-tar=$store/rootfs/$(content "$suite" "$packages" "$(digest "$here/rootfs.sh")").tar
+tar=$store/rootfs/$(content "$suite" "$packages" "$(declare -f bootstrap)").tar
 
 if [ ! -e "$tar" ]; then
   debian mmdebstrap
   # shellcheck disable=SC2034 # told by a step that fails
   blame="the Debian registry did not give one of $packages (above)"
-  made "$tar" "building a root filesystem of Debian's $suite with ${packages//,/, }" bootstrap
+  made "$tar" "building a root filesystem of Debian's $suite with $# packages" bootstrap
 fi
 echo "$tar"

@@ -5,6 +5,8 @@
 #
 #   hack/controlplane/install.sh               install what is missing
 #   hack/controlplane/install.sh --print-dir   the same, and print the directory as the last line on stdout
+#   hack/controlplane/install.sh --node        also what hack/cluster needs to make nodes: kubeadm, kubelet, kube-proxy,
+#                                              kube-scheduler
 #   hack/controlplane/install.sh --build       never download, always build
 #
 # Every binary is renamed into place when it is complete, so an interrupted run goes on where it stopped.
@@ -15,15 +17,16 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 print_dir=no
 download=yes
+binaries=(etcd kube-apiserver kube-controller-manager kubectl)
 for argument in "$@"; do
   case "$argument" in
     --print-dir) print_dir=yes ;;
+    --node) binaries+=(kubeadm kubelet kube-proxy kube-scheduler) ;;
     --build) download=no ;;
-    *) echo "install.sh: unknown argument $argument (known: --print-dir, --build)" >&2; exit 2 ;;
+    *) echo "install.sh: unknown argument $argument (known: --print-dir, --node, --build)" >&2; exit 2 ;;
   esac
 done
 
-binaries=(etcd kube-apiserver kube-controller-manager kubectl)
 version=$(awk '$1 == "k8s.io/kubernetes" && $2 ~ /^v/ {print $2}' go.mod)
 os=$(go env GOOS)
 arch=$(go env GOARCH)
@@ -57,6 +60,9 @@ step() {
     return "$status"
   fi
 }
+
+# Whether one of those that download_all brings is missing.
+missing_download() { missing | grep -qE '^(etcd|kube-apiserver|kube-controller-manager|kubectl)$'; }
 
 # The three binaries that setup-envtest carries, in the newest release of this minor version that it offers, and
 # kube-controller-manager of the same release, which it does not carry.
@@ -101,7 +107,7 @@ mkdir -p "$bin"
 exec 9>"$root/lock"
 flock -n 9 || { say "another run is installing into $bin, waiting for it"; flock 9; }
 
-if [ -n "$(missing)" ] && [ "$download" = yes ]; then
+if missing_download && [ "$download" = yes ]; then
   step "downloading Kubernetes ${version%.*} for $os/$arch" download_all ||
     say "downloads do not work here; building from Go modules instead (once, 3 to 8 minutes on two cores)"
 fi
@@ -111,5 +117,5 @@ done
 [ -z "$(missing)" ] || { say "still missing in $bin: $(missing | xargs)"; exit 1; }
 rm -rf "$root/step.log" "$root/setup-envtest" "$root/envtest"
 
-say "etcd, the control plane of Kubernetes ${version%.*} and kubectl are in $bin"
+say "${binaries[*]} of Kubernetes ${version%.*} are in $bin"
 if [ "$print_dir" = yes ]; then echo "$bin"; fi
