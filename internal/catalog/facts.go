@@ -51,6 +51,12 @@ type ItemRemoved struct {
 // OrderChanged: the newest state of one order of the channel.
 type OrderChanged struct {
 	Order driver.Order `json:"order"`
+	// Account is the shop that the order is of, as its driver names it: the ids
+	// of orders and lines mean nothing to another one.
+	Account string `json:"account,omitempty"`
+	// Revision rises from reading to reading of the channel's orders, like that
+	// of StockConfirmed; 0 where the reader does not count.
+	Revision uint64 `json:"revision,omitempty"`
 	// Baseline marks orders found open when the channel was first read: what
 	// they have fulfilled so far is already missing from the shelf, only their
 	// open units are committed.

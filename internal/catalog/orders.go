@@ -7,12 +7,6 @@ import (
 	"selaras.dev/selaras/connectors/driver"
 )
 
-// HorizonLine is the id of the record that holds, in ChangedAt, a channel's
-// horizon: an order that was placed up to it and whose lines are not known is
-// an old one, either expired or closed before the channel was first read. The
-// id cannot be that of a real line, which has no control characters.
-const HorizonLine = "\x00horizon"
-
 // position is what one line holds in a ledger.
 type position struct{ open, ordered, fulfilled, returned int64 }
 
@@ -27,6 +21,7 @@ func (l *Line) position() position {
 
 func (f *folding) orderChanged(changed *OrderChanged) error {
 	channel, order := f.fact.Channel, &changed.Order
+	account := AccountToken(changed.Account)
 	f.skew("", order.ChangedAt)
 	var horizon time.Time
 	horizonRead := false
@@ -35,6 +30,7 @@ func (f *folding) orderChanged(changed *OrderChanged) error {
 		if !ok {
 			continue
 		}
+		id, state.Revision = lineID(account, id), changed.Revision
 		old, known, err := f.lineState(id)
 		if err != nil {
 			return err
@@ -42,7 +38,7 @@ func (f *folding) orderChanged(changed *OrderChanged) error {
 		baseline := changed.Baseline
 		if !known && !baseline && !order.PlacedAt.IsZero() {
 			if !horizonRead {
-				record, _, err := f.state.Line(channel, HorizonLine)
+				record, _, err := f.state.Line(channel, Horizon(account))
 				if err != nil {
 					return err
 				}
@@ -55,7 +51,7 @@ func (f *folding) orderChanged(changed *OrderChanged) error {
 		}
 	}
 	if changed.Baseline && !order.PlacedAt.IsZero() {
-		return f.raiseHorizon(order.PlacedAt)
+		return f.raiseHorizon(Horizon(account), order.PlacedAt)
 	}
 	return nil
 }
@@ -65,6 +61,7 @@ func (f *folding) countLine(id string, old Line, known bool, state Line, baselin
 	channel := f.fact.Channel
 	if known && !newer(&state, &old) {
 		state = old
+		state.LeftAt = time.Time{}
 	}
 	state.Source = f.topology.StockSource[channel]
 	if state.Source == "" {
@@ -73,6 +70,11 @@ func (f *folding) countLine(id string, old Line, known bool, state Line, baselin
 	}
 	if known && state == old {
 		return nil
+	}
+	if !old.LeftAt.IsZero() {
+		if err := f.attribute(&old, old.position().open); err != nil {
+			return err
+		}
 	}
 	at := state.ChangedAt
 	if at.IsZero() {
@@ -202,10 +204,15 @@ func (f *folding) line(order *driver.Order, line *driver.OrderLine) (string, Lin
 	return id, state, true
 }
 
-// newer says whether a replaces b: it is later by the channel's clock or, at
-// the same time, further on. It is a total order, so that states may come in
-// any order.
+// newer says whether a replaces b: it was read later or, where one of them does
+// not say when it was read, it is later by the channel's clock or, at the same
+// time, further on. A channel's clock may be set back, and our numbers of
+// readings are not. Either is a total order, so that states may come in any
+// order.
 func newer(a, b *Line) bool {
+	if a.Revision != b.Revision && a.Revision != 0 && b.Revision != 0 {
+		return a.Revision > b.Revision
+	}
 	if c := a.ChangedAt.Compare(b.ChangedAt); c != 0 {
 		return c > 0
 	}
@@ -237,12 +244,12 @@ func (f *folding) setLine(id string, line Line) {
 	f.changes.Lines = append(f.changes.Lines, LineChange{Channel: f.fact.Channel, ID: id, Line: &line})
 }
 
-func (f *folding) raiseHorizon(to time.Time) error {
-	record, _, err := f.state.Line(f.fact.Channel, HorizonLine)
+func (f *folding) raiseHorizon(id string, to time.Time) error {
+	record, _, err := f.state.Line(f.fact.Channel, id)
 	if err != nil || !to.After(record.ChangedAt) {
 		return err
 	}
-	f.setLine(HorizonLine, Line{ChangedAt: to.UTC()})
+	f.setLine(id, Line{ChangedAt: to.UTC()})
 	return nil
 }
 
@@ -251,23 +258,21 @@ func (l *Line) Expired(now time.Time) bool {
 	return l.Closed && now.Sub(l.ChangedAt) > Retention
 }
 
-// Expire returns the changes that delete expired lines of one channel: the
-// lines, and the channel's horizon raised over them. horizon is the record
-// HorizonLine; the given lines must all be Expired.
-func Expire(channel string, horizon Line, lines map[string]Line) []LineChange {
+// Expire returns the changes that delete expired lines of one account of a
+// channel: the lines, and the account's horizon raised over them. account is
+// its token, horizon the record Horizon(account); the given lines must all be
+// Expired.
+func Expire(channel, account string, horizon Line, lines map[string]Line) []LineChange {
 	changes := make([]LineChange, 0, len(lines)+1)
 	latest := horizon.ChangedAt
 	for id, line := range lines {
-		if id == HorizonLine {
-			continue
-		}
 		changes = append(changes, LineChange{Channel: channel, ID: id})
 		if line.ChangedAt.After(latest) {
 			latest = line.ChangedAt
 		}
 	}
 	if latest.After(horizon.ChangedAt) {
-		changes = append(changes, LineChange{Channel: channel, ID: HorizonLine, Line: &Line{ChangedAt: latest}})
+		changes = append(changes, LineChange{Channel: channel, ID: Horizon(account), Line: &Line{ChangedAt: latest}})
 	}
 	return changes
 }

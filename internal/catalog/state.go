@@ -93,9 +93,12 @@ type Line struct {
 	Cancelled int64  `json:"cancelled,omitempty"`
 	Fulfilled int64  `json:"fulfilled,omitempty"`
 	Returned  int64  `json:"returned,omitempty"`
-	// ChangedAt is the channel's time of that state: an older state that
-	// arrives later changes nothing.
+	// ChangedAt is the channel's time of that state, Revision the number of the
+	// reading it comes from: an older state that arrives later changes nothing.
 	ChangedAt time.Time `json:"changedAt,omitzero"`
+	Revision  uint64    `json:"revision,omitempty"`
+	// LeftAt is when the channel was seen to be of another account.
+	LeftAt time.Time `json:"leftAt,omitzero"`
 	// Source is the ledger that the line was counted in; empty while the
 	// channel belongs to no sync of stock.
 	Source string `json:"source,omitempty"`
@@ -152,6 +155,7 @@ const (
 	NoteStockAdjusted NoteKind = "StockAdjusted" // a difference of an owning channel became an adjustment
 	NoteStockDrift    NoteKind = "StockDrift"    // a difference of another channel
 	NoteInvalidFact   NoteKind = "InvalidFact"   // negative or absurd quantities, no SKU
+	NoteAccountLeft   NoteKind = "AccountLeft"   // open units of an account that the channel has left
 	NoteClockSkew     NoteKind = "ClockSkew"     // a channel's time is ahead of the hub's by more than 5 s
 )
 

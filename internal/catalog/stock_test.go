@@ -251,7 +251,7 @@ func TestAnExpiredLineIsNotCountedAgainWhenItsOrderChanges(t *testing.T) {
 	if line.Expired(at(10).Add(catalog.Retention)) || !line.Expired(at(11).Add(catalog.Retention)) {
 		t.Error("a closed line expires at another time than Retention after its change")
 	}
-	m.applyLines(catalog.Expire("market", m.lines["market/"+catalog.HorizonLine], map[string]catalog.Line{"m-1": line}))
+	m.applyLines(catalog.Expire("market", "", m.lines["market/"+catalog.Horizon("")], map[string]catalog.Line{"m-1": line}))
 	if _, ok := m.lines["market/m-1"]; ok {
 		t.Error("the line is still there")
 	}

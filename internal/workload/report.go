@@ -29,7 +29,10 @@ type ChannelReport struct {
 	// Driver describes the driver, for third-party images too.
 	Driver DriverReport `json:"driver"`
 	// AccountID identifies the account; empty until known.
-	AccountID   string          `json:"accountID,omitempty"`
+	AccountID string `json:"accountID,omitempty"`
+	// Shop is the driver's mark of the shop that OrdersCursor and the facts of
+	// orders are of; it stays the same when the shop moves to another address.
+	Shop        string          `json:"shop,omitempty"`
 	Credentials CredentialState `json:"credentials"`
 	// CredentialsMessage says which key or what the channel answered.
 	CredentialsMessage string `json:"credentialsMessage,omitempty"`

@@ -142,6 +142,18 @@ func (c *config) current() (topology *catalog.Topology, covered uint64) {
 	return c.topology, c.covered
 }
 
+// accounts are those that the channels are of now, as far as they tell, by their
+// tokens in the ids of lines.
+func (c *config) accounts() map[string]string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := make(map[string]string, len(c.reports))
+	for channel, r := range c.reports {
+		now[channel] = catalog.AccountToken(r.report.Shop)
+	}
+	return now
+}
+
 // change returns a channel that is closed at the next change of a sync.
 func (c *config) change() <-chan struct{} {
 	c.mu.Lock()

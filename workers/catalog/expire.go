@@ -10,42 +10,76 @@ import (
 	"selaras.dev/selaras/internal/hub"
 )
 
-// Bounds of one look for closed lines, so that facts do not wait for it.
+// Bounds of one look for lines that may go, so that facts do not wait for it.
 const (
 	expireScan = 20_000
-	expireMost = 200
+	expireMost = 150
+	// recordsPerOld is what the end of one line changes at most: itself, its
+	// ledger, its item.
+	recordsPerOld = 3
 )
 
 var closedMark = []byte(`"closed":true`)
 
-// expire takes closed lines that are old enough out of the state, some at a
-// time. It returns after what time to go on.
+// expire takes lines out of the state that nobody will ask for again, some at a
+// time: closed ones that are old enough, and those of accounts that their
+// channel has left. It returns after what time to go on.
 func (f *folder) expire() (time.Duration, error) {
-	if f.view.dirty+2*expireMost > maxRecords {
+	if f.view.dirty+(recordsPerOld+1)*expireMost > maxRecords {
 		return expireAgain, nil // facts first
 	}
-	from := f.expiring
+	old := oldLines{f: f, now: f.w.now(), accounts: f.w.config.accounts(), closed: map[account]map[string]catalog.Line{}}
+	if err := old.find(); err != nil {
+		return 0, fmt.Errorf("%w: %w", errStop, err)
+	}
+	for of, lines := range old.closed {
+		horizon, _, err := f.view.Line(of.channel, catalog.Horizon(of.token))
+		if err != nil {
+			return 0, err
+		}
+		if err := f.change(&catalog.Changes{Lines: catalog.Expire(of.channel, of.token, horizon, lines)}); err != nil {
+			return 0, err
+		}
+	}
+	if f.expiring != nil {
+		return expireAgain, nil
+	}
+	return f.w.expireEvery, nil
+}
+
+// change takes changes into the batch that is being built.
+func (f *folder) change(changes *catalog.Changes) error {
+	staged, err := stage(changes)
+	if err != nil {
+		return err
+	}
+	return f.view.take(staged)
+}
+
+// account is one of a channel, by its token.
+type account struct{ channel, token string }
+
+// oldLines is one look for lines that may go.
+type oldLines struct {
+	f        *folder
+	now      time.Time
+	accounts map[string]string // of the channels as they are now, by token
+	closed   map[account]map[string]catalog.Line
+	hits     int
+}
+
+// find looks through some of the lines from where the last look ended.
+func (o *oldLines) find() error {
+	from := o.f.expiring
 	if from == nil {
 		from = linePrefix
 	}
-	now := f.w.now()
-	found := map[string]map[string]catalog.Line{}
-	scanned, hits := 0, 0
-	var goOn []byte
-	err := f.w.store.scan(from, lineEnd, func(key, value []byte) (bool, error) {
-		if scanned++; scanned > expireScan || hits >= expireMost {
-			goOn = bytes.Clone(key)
+	o.f.expiring = nil
+	scanned := 0
+	return o.f.w.store.scan(from, lineEnd, func(key, value []byte) (bool, error) {
+		if scanned++; scanned > expireScan || o.hits >= expireMost {
+			o.f.expiring = bytes.Clone(key)
 			return false, nil
-		}
-		if !bytes.Contains(value, closedMark) {
-			return true, nil
-		}
-		var line catalog.Line
-		if err := json.Unmarshal(value, &line); err != nil {
-			return false, fmt.Errorf("decode the record %s: %w", key, err)
-		}
-		if !line.Expired(now) {
-			return true, nil
 		}
 		subject, err := hub.ParseSubject(string(key))
 		if err != nil {
@@ -55,40 +89,50 @@ func (f *folder) expire() (time.Duration, error) {
 		if err != nil {
 			return false, err
 		}
-		channel := subject.Channel()
-		// A batch under way may have changed it.
-		if line, _, err = f.view.Line(channel, id); err != nil {
-			return false, err
+		of := account{subject.Channel(), catalog.LineAccount(id)}
+		if now := o.accounts[of.channel]; now != "" && of.token != "" && of.token != now {
+			if err := o.left(of, id); err != nil {
+				return false, err
+			}
 		}
-		if !line.Expired(now) {
+		if !bytes.Contains(value, closedMark) {
 			return true, nil
 		}
-		if found[channel] == nil {
-			found[channel] = map[string]catalog.Line{}
-		}
-		found[channel][id] = line
-		hits++
-		return true, nil
+		return true, o.end(of, id, value)
 	})
-	if err != nil {
-		return 0, fmt.Errorf("%w: %w", errStop, err)
+}
+
+// left tells the fold that a line is of an account that its channel has left.
+func (o *oldLines) left(of account, id string) error {
+	changes, err := catalog.Left(&o.f.view, of.channel, id, o.now)
+	if err != nil || len(changes.Lines) == 0 {
+		return err
 	}
-	f.expiring = goOn
-	for channel, lines := range found {
-		horizon, _, err := f.view.Line(channel, catalog.HorizonLine)
-		if err != nil {
-			return 0, err
-		}
-		staged, err := stage(&catalog.Changes{Lines: catalog.Expire(channel, horizon, lines)})
-		if err != nil {
-			return 0, err
-		}
-		if err := f.view.take(staged); err != nil {
-			return 0, err
-		}
+	for i := range changes.Notes {
+		o.f.note(&catalog.Fact{Channel: of.channel}, &changes.Notes[i])
 	}
-	if goOn != nil {
-		return expireAgain, nil
+	o.hits++
+	return o.f.change(&changes)
+}
+
+// end notes a closed line that is old enough to go.
+func (o *oldLines) end(of account, id string, value []byte) error {
+	var line catalog.Line
+	if err := json.Unmarshal(value, &line); err != nil {
+		return fmt.Errorf("decode a line of %s: %w", of.channel, err)
 	}
-	return expireEvery, nil
+	if !line.Expired(o.now) {
+		return nil
+	}
+	// A batch under way may have changed it.
+	line, _, err := o.f.view.Line(of.channel, id)
+	if err != nil || !line.Expired(o.now) {
+		return err
+	}
+	if o.closed[of] == nil {
+		o.closed[of] = map[string]catalog.Line{}
+	}
+	o.closed[of][id] = line
+	o.hits++
+	return nil
 }

@@ -47,7 +47,6 @@ const (
 	houseWait    = 5 * time.Second // for one answer of the hub beside the fold
 	releaseWait  = 5 * time.Second
 	retryWait    = time.Second
-	expireEvery  = time.Hour
 	expireAgain  = time.Second
 	keptFacts    = 10_000 // folded facts that are kept for people to look at
 	keptFraction = 4      // unless they fill this part of what FACTS may hold
@@ -68,6 +67,8 @@ type Worker struct {
 	afterFold  func(hub.Cursor) error  // it is stored and not yet applied
 	stateEvery time.Duration           // how often the hub's state is asked for
 	maxFacts   int                     // of one batch
+	// expireEvery is how often old lines are looked for.
+	expireEvery time.Duration
 
 	mu      sync.Mutex
 	active  bool
@@ -83,7 +84,7 @@ type Worker struct {
 func New(o Options) (*Worker, error) { return newWorker(o, nil) }
 
 func newWorker(o Options, fs vfs.FS) (*Worker, error) {
-	w := &Worker{o: o, log: o.Logger, now: time.Now, fs: fs, counts: newFactCounts(), indices: map[string]*catalog.Index{}, stateEvery: 5 * time.Second, maxFacts: maxFacts}
+	w := &Worker{o: o, log: o.Logger, now: time.Now, fs: fs, counts: newFactCounts(), indices: map[string]*catalog.Index{}, stateEvery: 5 * time.Second, maxFacts: maxFacts, expireEvery: time.Hour}
 	if w.log == nil {
 		w.log = slog.Default()
 	}
