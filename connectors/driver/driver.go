@@ -21,6 +21,8 @@ type Driver interface {
 
 // Connection is one account on one channel. Beside Account and Close it
 // implements the capability interfaces of this package that its channel has.
+// It stays one of that account: when it logs in again and finds another one,
+// its calls fail with ReasonOtherAccount, and Account alone tells of it.
 // All methods may be called from several goroutines at once.
 type Connection interface {
 	// Account proves the credentials against the channel and says whose
@@ -33,8 +35,13 @@ type Connection interface {
 // Account identifies the account behind a connection.
 type Account struct {
 	// ID is stable for the account and different for any other account of the
-	// same channel type; two Channels with one ID sell the same shop.
+	// same channel type; two Channels with one ID sell the same shop. Where the
+	// shop itself says nothing that tells it from a copy, its address is part.
 	ID string
+	// Shop is the shop's own mark, the same at whatever address it answers: by
+	// it a shop that has moved is told from another shop at the same address.
+	// Empty: ID.
+	Shop string
 	// Name is what a person calls the shop.
 	Name string
 	// Currency is the account's own ISO 4217 code, empty when it has several

@@ -33,6 +33,11 @@ const (
 	ClassTLS Class = "TLS"
 )
 
+// ReasonOtherAccount is the reason of a ClassTransient error by which a
+// connection says that the channel answers for another account than it was
+// opened on: another shop stands behind the endpoint. Nothing was sent to it.
+const ReasonOtherAccount = "OtherAccount"
+
 // Error is an error of a driver: what was tried on what, why it failed, and
 // what can be done about it.
 type Error struct {

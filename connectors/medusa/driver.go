@@ -181,7 +181,8 @@ func (c *connection) Account(ctx context.Context) (driver.Account, error) {
 		return driver.Account{}, err
 	}
 	return driver.Account{
-		ID:       c.api.endpoint.Host + c.api.endpoint.Path + "#" + s.storeID,
+		ID:       driver.Address(c.api.endpoint) + "#" + s.storeID,
+		Shop:     s.storeID,
 		Name:     s.storeName,
 		Currency: s.defaultCurrency,
 	}, nil

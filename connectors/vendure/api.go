@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 
 	"selaras.dev/selaras/connectors/driver"
 )
@@ -21,6 +22,8 @@ type api struct {
 	channelToken string
 	http         *http.Client
 	session      *session
+	// shop is the one that the first session was of.
+	shop atomic.Pointer[identity]
 }
 
 // operation is one GraphQL request.

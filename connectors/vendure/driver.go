@@ -172,18 +172,20 @@ type connection struct {
 // that was changed is noticed although an old session still lives.
 func (c *connection) Account(ctx context.Context) (driver.Account, error) {
 	ctx = driver.WithOperation(ctx, driver.OpAccount)
-	if err := c.api.login(ctx); err != nil {
-		return driver.Account{}, err
+	who, err := c.api.login(ctx)
+	account := driver.Account{ID: driver.Address(c.api.endpoint) + "#" + who.ID, Shop: who.mark()}
+	if otherAccount(err) {
+		return account, nil
 	}
-	s, err := c.shop.read(ctx, c)
 	if err != nil {
 		return driver.Account{}, err
 	}
-	return driver.Account{
-		ID:       c.api.endpoint.Host + strings.TrimRight(c.api.endpoint.Path, "/") + "#" + s.channelID,
-		Name:     s.channelCode,
-		Currency: s.defaultCurrency,
-	}, nil
+	s, err := c.shop.renew(ctx, c)
+	if err != nil {
+		return driver.Account{}, err
+	}
+	account.Name, account.Currency = s.channelCode, s.defaultCurrency
+	return account, nil
 }
 
 // Close implements driver.Connection; it ends the session.

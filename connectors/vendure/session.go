@@ -33,6 +33,12 @@ func (s *session) token(ctx context.Context, a *api) (string, error) {
 		return "", driver.TransportError("log in", false, ctx.Err())
 	}
 	token, err := s.login(ctx, a)
+	if err == nil {
+		if _, err = a.recognise(ctx, token); err != nil {
+			a.end(ctx, token)
+			token = ""
+		}
+	}
 	s.gate <- token
 	return token, err
 }
@@ -84,23 +90,32 @@ func (s *session) login(ctx context.Context, a *api) (string, error) {
 	return token, nil
 }
 
-// login proves the credentials with a new session, and ends the old one.
-func (a *api) login(ctx context.Context) error {
+// login proves the credentials with a new session, ends the old one, and says
+// whose shop it is. The session of another shop than before is used for nothing
+// else.
+func (a *api) login(ctx context.Context) (identity, error) {
 	var old string
 	select {
 	case old = <-a.session.gate:
 	case <-ctx.Done():
-		return driver.TransportError("log in", false, ctx.Err())
+		return identity{}, driver.TransportError("log in", false, ctx.Err())
 	}
 	token, err := a.session.login(ctx, a)
-	if err != nil && driver.ClassOf(err) != driver.ClassUnauthorized {
+	var who identity
+	if err == nil {
+		if who, err = a.recognise(ctx, token); err != nil {
+			a.end(ctx, token)
+			token = ""
+		}
+	}
+	if err != nil && driver.ClassOf(err) != driver.ClassUnauthorized && !otherAccount(err) {
 		token = old
 	}
 	a.session.gate <- token
 	if token != old {
 		a.end(ctx, old)
 	}
-	return err
+	return who, err
 }
 
 // logout ends the session, if there is one.

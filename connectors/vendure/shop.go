@@ -11,9 +11,9 @@ import (
 // shop is what a connection needs to know of the shop before it can read or
 // write; it is read once.
 type shop struct {
-	channelID, channelCode string
-	defaultCurrency        string
-	currencies             []string
+	channelCode     string
+	defaultCurrency string
+	currencies      []string
 	// language is the Vendure language code of the content.
 	language string
 	// precision is the number of decimals of every stored amount.
@@ -29,7 +29,7 @@ type shopCache struct {
 }
 
 const shopQuery = `query Shop {
-  activeChannel { id code token defaultCurrencyCode availableCurrencyCodes defaultLanguageCode availableLanguageCodes }
+  activeChannel { code token defaultCurrencyCode availableCurrencyCodes defaultLanguageCode availableLanguageCodes }
   globalSettings { serverConfig { moneyStrategyPrecision } }
   stockLocations(options: {take: 1000, sort: {id: ASC}}) { items { id name } }
 }`
@@ -43,10 +43,14 @@ func (k *shopCache) read(ctx context.Context, c *connection) (*shop, error) {
 	if known != nil {
 		return known, nil
 	}
+	return k.renew(ctx, c)
+}
+
+// renew reads the shop again.
+func (k *shopCache) renew(ctx context.Context, c *connection) (*shop, error) {
 	const what = "read the shop's settings"
 	var data struct {
 		ActiveChannel struct {
-			ID         string   `json:"id"`
 			Code       string   `json:"code"`
 			Token      string   `json:"token"`
 			Currency   string   `json:"defaultCurrencyCode"`
@@ -72,7 +76,6 @@ func (k *shopCache) read(ctx context.Context, c *connection) (*shop, error) {
 		return nil, invalid(what, reasonUnknownChannel, "the shop has no channel with config.channelToken")
 	}
 	s := &shop{
-		channelID:       channel.ID,
 		channelCode:     channel.Code,
 		defaultCurrency: channel.Currency,
 		currencies:      channel.Currencies,
