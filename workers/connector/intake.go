@@ -251,12 +251,16 @@ func (t *txn) hubRecord(r *hub.Record) error {
 }
 
 // forget drops everything that was learnt from a hub that has lost some of it:
-// a full comparison will rebuild it. orders is where the order poll goes on.
+// a full comparison will rebuild it. orders is where the order poll goes on, empty
+// for all that are open.
 func (e *engine) forget(orders string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	t := &txn{e: e, c: e.store.begin(), skus: make(map[string]*sku), now: e.now()}
-	t.meta = meta{UID: e.meta.UID, Account: e.meta.Account, Requested: e.meta.Requested, Orders: orders, Generation: e.meta.Generation}
+	t.meta = meta{
+		UID: e.meta.UID, Account: e.meta.Account, Shop: e.meta.Shop, Requested: e.meta.Requested,
+		Orders: orders, Baselined: orders != "", Generation: e.meta.Generation, Revision: e.meta.Revision,
+	}
 	t.putMeta = true
 	if err := errors.Join(t.c.dropItems(), t.c.dropRecords()); err != nil {
 		t.c.abandon()

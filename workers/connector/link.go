@@ -37,6 +37,12 @@ type link struct {
 	probe    time.Time // next probe while nothing else is let through
 	answered time.Time // when the last call succeeded
 	accepted bool      // the account was read over this connection
+	// confirmed says that the account was read since the connection was opened
+	// and since the channel was last down, asked when it was. bound is the
+	// account that calls are for.
+	confirmed bool
+	asked     time.Time
+	bound     driver.Account
 }
 
 // health is what is reported of a link.
@@ -65,7 +71,10 @@ func (o openedWith) equal(p openedWith) bool {
 }
 
 const (
-	probeEvery    = 30 * time.Second
+	probeEvery = 30 * time.Second
+	// confirmEvery is how often the account is asked for while all is well:
+	// another shop may have taken the place of this one.
+	confirmEvery  = 5 * time.Minute
 	maxCallPause  = 30 * time.Second
 	reloadEvery   = time.Second
 	downAfter     = 2 // failed calls in a row
@@ -181,6 +190,7 @@ func (l *link) swap(conn driver.Connection, client *http.Transport, with openedW
 	old, oldClient := l.conn, l.client
 	l.conn, l.client, l.opened = conn, client, with
 	l.failures, l.resume, l.probe, l.accepted = 0, time.Time{}, time.Time{}, false
+	l.confirmed = false
 	if conn != nil {
 		l.can = abilitiesOf(conn, l.driver.Describe())
 	}
@@ -199,6 +209,7 @@ func (l *link) swap(conn driver.Connection, client *http.Transport, with openedW
 // close ends the connection, after the last call.
 func (l *link) close() {
 	l.swap(nil, nil, openedWith{})
+	l.bind(driver.Account{})
 }
 
 func (l *link) notify() {
@@ -231,14 +242,14 @@ func (l *link) abilities() (abilities, bool) {
 }
 
 // wantsProbe reports whether the account should be asked for: it is not known
-// yet, or nothing else is let through.
+// yet or not certain, or nothing else is let through.
 func (l *link) wantsProbe() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.conn == nil || l.now().Before(l.probe) {
 		return false
 	}
-	return !l.accepted || !l.health.connected || l.health.closed
+	return !l.confirmed || !l.health.connected || l.health.closed || l.now().Sub(l.asked) >= confirmEvery
 }
 
 func (l *link) askAccount(ctx context.Context) {
@@ -254,14 +265,11 @@ func (l *link) askAccount(ctx context.Context) {
 		return
 	}
 	account, err := conn.Account(driver.WithOperation(ctx, driver.OpAccount))
+	if err == nil {
+		l.confirm(account)
+	}
 	l.note(ctx, err)
 	if err == nil {
-		l.mu.Lock()
-		l.accepted = true
-		l.mu.Unlock()
-		l.set(func(h *health) {
-			h.account, h.connected, h.reason, h.message, h.problem, h.about = account, true, "", "", "", ""
-		})
 		return
 	}
 	l.refused(err)
@@ -269,6 +277,64 @@ func (l *link) askAccount(ctx context.Context) {
 	l.probe = l.now().Add(min(maxCallPause, max(wait, time.Duration(l.failures)*time.Second)))
 	l.mu.Unlock()
 }
+
+// confirm takes in whose account the connection is. Calls are let through by it
+// from then on.
+func (l *link) confirm(account driver.Account) {
+	if account.Shop == "" {
+		account.Shop = account.ID
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.accepted, l.confirmed, l.asked = true, true, l.now()
+	h := &l.health
+	h.account, h.connected, h.reason, h.message, h.problem, h.about = account, true, "", "", "", ""
+	l.notify()
+}
+
+// account waits until it is certain whose account the connection is, if it is
+// not that of other; false is the end of ctx.
+func (l *link) account(ctx context.Context, other driver.Account) (driver.Account, bool) {
+	for {
+		l.mu.Lock()
+		account, confirmed, changed := l.health.account, l.confirmed, l.changed
+		l.mu.Unlock()
+		if confirmed && !same(account, other) {
+			return account, true
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return driver.Account{}, false
+		}
+	}
+}
+
+// bind lets calls through that are for the account, and no others.
+func (l *link) bind(account driver.Account) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.bound = account
+	l.notify()
+}
+
+// errElsewhere keeps back a call that is for another account.
+var errElsewhere = errors.New("the endpoint answers for another account than this call is for")
+
+// elsewhere reports whether the connection is known to be of another account
+// than calls are for; the lock is held.
+func (l *link) elsewhere() bool {
+	return l.confirmed && l.bound.ID != "" && !same(l.bound, l.health.account)
+}
+
+// certain reports whether the connection is known to be of the account that
+// calls are for; the lock is held.
+func (l *link) certain() bool {
+	return l.conn != nil && l.confirmed && same(l.bound, l.health.account)
+}
+
+// same reports whether two accounts are one, at one address.
+func same(a, b driver.Account) bool { return a.ID == b.ID && a.Shop == b.Shop }
 
 // refused learns from an account that cannot be read for reasons that no retry
 // mends: the shop does not have what the spec names, or the endpoint is no such
@@ -304,17 +370,21 @@ func (l *link) call(ctx context.Context, op driver.Operation, fn func(context.Co
 	return err
 }
 
-// open waits for a connection that lets calls through.
+// open waits for a connection that lets calls through: one of which it is
+// certain that it is of the right account.
 func (l *link) open(ctx context.Context) (driver.Connection, error) {
 	for {
 		l.mu.Lock()
-		conn, closed, changed := l.conn, l.health.closed, l.changed
+		conn, certain, closed, elsewhere, changed := l.conn, l.certain(), l.health.closed, l.elsewhere(), l.changed
 		wait := l.resume.Sub(l.now())
 		l.mu.Unlock()
-		if conn != nil && !closed && wait <= 0 {
+		if elsewhere {
+			return nil, notSent(errElsewhere)
+		}
+		if certain && !closed && wait <= 0 {
 			return conn, nil
 		}
-		if conn == nil || closed {
+		if !certain || closed {
 			select {
 			case <-changed:
 			case <-ctx.Done():
@@ -363,8 +433,18 @@ func (l *link) note(ctx context.Context, err error) {
 			l.budget.pause(e.RetryAfter)
 		}
 	default:
+		if e != nil && e.Reason == driver.ReasonOtherAccount {
+			l.doubt()
+		}
 		l.failed(class, e, err)
 	}
+}
+
+// doubt asks whose account it is before anything else is called.
+func (l *link) doubt() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.confirmed, l.probe = false, time.Time{}
 }
 
 // aliveWithin reports whether a call succeeded lately.
@@ -380,6 +460,8 @@ func (l *link) failed(class driver.Class, e *driver.Error, err error) {
 	l.failures++
 	n := l.failures
 	if n >= downAfter {
+		// What answers next may be another shop.
+		l.confirmed = false
 		l.resume = l.now().Add(jitter(min(maxCallPause, firstPause<<min(n-downAfter, 8))))
 	}
 	l.mu.Unlock()

@@ -6,5 +6,5 @@ package connector
 func (l *link) passes() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.conn != nil && !l.health.closed && !l.resume.After(l.now())
+	return l.certain() && !l.health.closed && !l.resume.After(l.now())
 }

@@ -198,7 +198,11 @@ func (p *poller) readOrders(ctx context.Context) (driver.OrderPage, error) {
 func (p *poller) takeOrders(ctx context.Context, page driver.OrderPage, poll polled) error {
 	var baseline bool
 	var after uint64
-	p.engine.view(func() { baseline, after = !p.engine.meta.Baselined, p.engine.after() })
+	var shop string
+	p.engine.view(func() {
+		e := p.engine
+		baseline, after, shop = !e.meta.Baselined, e.after(), e.meta.Shop
+	})
 	var facts []catalog.Fact
 	moved := make(map[string]struct{})
 	fresh := make(map[string]uint64)
@@ -209,7 +213,9 @@ func (p *poller) takeOrders(ctx context.Context, page driver.OrderPage, poll pol
 			continue // told already; the driver's readings overlap
 		}
 		fresh[o.ID] = sum
-		facts = append(facts, catalog.Fact{OrderChanged: &catalog.OrderChanged{Order: *o, Baseline: baseline, After: after}})
+		facts = append(facts, catalog.Fact{OrderChanged: &catalog.OrderChanged{
+			Order: *o, Account: shop, Revision: p.engine.reading(), Baseline: baseline, After: after,
+		}})
 		for j := range o.Lines {
 			if name, ok := catalog.NormalizeSKU(o.Lines[j].SKU); ok {
 				moved[name] = struct{}{}
@@ -264,6 +270,13 @@ func (p *poller) takeOrders(ctx context.Context, page driver.OrderPage, poll pol
 		p.lately[id] = sum
 	}
 	return nil
+}
+
+// reading numbers a reading.
+func (e *engine) reading() uint64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.nextRevision()
 }
 
 // landed waits for the rounds that some SKUs are in now. What an order moved

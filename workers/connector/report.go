@@ -140,9 +140,11 @@ func (r *reporter) report() workload.ChannelReport {
 	}
 	if r.engine != nil {
 		r.engine.report(&w)
-		if w.OrdersCursor == "" && w.UID == r.last.UID {
-			w.OrdersCursor = r.last.OrdersCursor
+		if w.UID == r.last.UID {
 			w.AccountID = cmp.Or(w.AccountID, r.last.AccountID)
+		}
+		if w.OrdersCursor == "" && (w.Shop == "" || w.Shop == r.last.Shop) {
+			w.OrdersCursor, w.Shop = r.last.OrdersCursor, r.last.Shop
 		}
 		if r.config != nil && w.Requested != r.config.Requested {
 			w.Requested = ""
@@ -202,7 +204,9 @@ func (e *engine) report(w *workload.ChannelReport) {
 	w.ReadOnce = !e.meta.Compared.IsZero()
 	w.Listings = e.counts.existing
 	w.DuplicateSKUs, w.UnusableSKUs = e.counts.duplicates, e.meta.Unusable
-	w.OrdersCursor = e.meta.Orders
+	if w.Shop = e.meta.Shop; e.meta.Baselined {
+		w.OrdersCursor = e.meta.Orders
+	}
 	w.Writing = e.routes.writable() != 0 && e.holds()
 	w.Requested = e.meta.Requested["channel"]
 	w.Progress = make(map[string]workload.Progress, len(e.routes.syncs))

@@ -115,6 +115,11 @@ type tenure struct {
 	// ctx ends the tenure; calls of the channel that were begun run on work.
 	ctx, work context.Context
 
+	// end ends the tenure; moved is the account that the endpoint turned out to
+	// be of, if that is why.
+	end   context.CancelFunc
+	moved *driver.Account
+
 	started  bool
 	last     workload.ChannelReport  // of the tenure before, empty if none
 	config   *workload.ChannelConfig // the one in use
@@ -151,7 +156,7 @@ func (c *connector) work(ctx context.Context, lease *hub.Lease) error {
 	defer stop()
 	context.AfterFunc(ctx, func() { time.AfterFunc(drain, stop) })
 
-	t := &tenure{c: c, lease: lease, store: store, engine: engine, group: group, ctx: ctx, work: work}
+	t := &tenure{c: c, lease: lease, store: store, engine: engine, group: group, ctx: ctx, work: work, end: cancel}
 	t.delister = &delister{tenure: t}
 	t.last = t.lastReport(ctx)
 	c.swap(t)
@@ -175,6 +180,9 @@ func (c *connector) work(ctx context.Context, lease *hub.Lease) error {
 	c.swap(nil)
 	c.webhooks.attach(nil)
 	c.reporter.attach(nil, workload.ChannelReport{})
+	if t.moved != nil && err == nil {
+		err = engine.move(*t.moved)
+	}
 	return errors.Join(err, store.close())
 }
 
@@ -290,7 +298,7 @@ func (t *tenure) start(ctx context.Context, conf *configuration, p *routes) erro
 
 // adopt makes a store that is new, or of another Channel of the same name,
 // this Channel's. Where a connector before it told how far it was with the
-// orders, it goes on from there.
+// orders of its shop, it goes on from there, if it finds the same shop.
 func (t *tenure) adopt(conf *configuration) error {
 	last := t.last
 	e := t.engine
@@ -299,8 +307,8 @@ func (t *tenure) adopt(conf *configuration) error {
 	}
 	return e.update(true, func(x *txn) error {
 		x.meta = meta{UID: uid(conf), Generation: e.meta.Generation}
-		if last.UID == conf.channel.UID && last.OrdersCursor != "" {
-			x.meta.Orders, x.meta.Baselined, x.meta.Account = last.OrdersCursor, true, last.AccountID
+		if last.OrdersCursor != "" && last.Shop != "" {
+			x.meta.Orders, x.meta.Baselined, x.meta.Shop = last.OrdersCursor, true, last.Shop
 		}
 		x.putMeta = true
 		return nil
@@ -341,6 +349,17 @@ func (t *tenure) lastReport(ctx context.Context) workload.ChannelReport {
 	return last
 }
 
+// ordersCursor is how far the orders of this shop were told, as the hub has it.
+func (t *tenure) ordersCursor(ctx context.Context) string {
+	last := t.lastReport(ctx)
+	var shop string
+	t.engine.view(func() { shop = t.engine.meta.Shop })
+	if last.Shop != shop {
+		return ""
+	}
+	return last.OrdersCursor
+}
+
 // intake reads the hub's items into the engine.
 func (t *tenure) intake(ctx context.Context) error {
 	e := t.engine
@@ -359,13 +378,7 @@ func (t *tenure) intake(ctx context.Context) error {
 			return nil
 		case errors.Is(err, hub.ErrRegressed):
 			t.c.o.Logger.Warn("the hub lost something that was read before; everything is compared", "error", err)
-			if err := e.forget(t.lastReport(ctx).OrdersCursor); err != nil {
-				return err
-			}
-			if err := e.update(true, func(x *txn) error {
-				x.meta.Baselined, x.putMeta = x.meta.Orders != "", true
-				return nil
-			}); err != nil {
+			if err := e.forget(t.ordersCursor(ctx)); err != nil {
 				return err
 			}
 		default:
@@ -379,35 +392,67 @@ func (t *tenure) intake(ctx context.Context) error {
 }
 
 // exchange begins to read and write the channel once its account is known to
-// be the one that the store is about.
+// be the one that the store is about, and ends the tenure when it is another.
 func (t *tenure) exchange(ctx context.Context, traits driver.Traits) error {
+	account, ok := t.c.link.account(ctx, driver.Account{})
+	if !ok {
+		return nil
+	}
+	var was meta
+	t.engine.view(func() { was = t.engine.meta })
+	if was.Shop != "" && was.Shop != account.Shop || was.Account != "" && was.Account != account.ID {
+		t.leave(account)
+		return nil
+	}
+	if err := t.engine.belong(account); err != nil {
+		return err
+	}
+	t.c.link.bind(account)
+	if err := t.trade(ctx, traits); err != nil {
+		return err
+	}
+	if other, ok := t.c.link.account(ctx, account); ok {
+		t.leave(other)
+	}
+	return nil
+}
+
+// leave ends the tenure because the endpoint is of another account. What is
+// known is of the old one: the next tenure begins without it.
+func (t *tenure) leave(to driver.Account) {
+	t.c.o.Logger.Warn("the endpoint is another account than before; everything is compared", "account", to.ID)
+	t.moved = &to
+	t.end()
+}
+
+// move makes the store of an account, once nothing works on it any more.
+// References of listings mean nothing at another address, even where it is a
+// copy of the same shop; the position in the orders does where the shop itself
+// says that it is the same.
+func (e *engine) move(to driver.Account) error {
+	orders := ""
+	if e.meta.Shop == to.Shop && e.meta.Baselined {
+		orders = e.meta.Orders
+	}
+	if err := e.forget(orders); err != nil {
+		return err
+	}
+	return e.belong(to)
+}
+
+// belong notes which account the store is about.
+func (e *engine) belong(to driver.Account) error {
+	return e.update(true, func(x *txn) error {
+		if x.meta.Account != to.ID || x.meta.Shop != to.Shop {
+			x.meta.Account, x.meta.Shop, x.putMeta = to.ID, to.Shop, true
+		}
+		return nil
+	})
+}
+
+// trade sets reading and writing in motion.
+func (t *tenure) trade(ctx context.Context, traits driver.Traits) error {
 	c, e := t.c, t.engine
-	var account string
-	for account == "" {
-		h, changed := c.link.status()
-		if account = h.account.ID; account != "" {
-			break
-		}
-		if until(ctx, changed, time.Time{}, c.o.now()) != nil {
-			return nil
-		}
-	}
-	var known string
-	e.view(func() { known = e.meta.Account })
-	if known != "" && known != account {
-		c.o.Logger.Warn("the endpoint is another account than before; everything is compared")
-		if err := e.forget(""); err != nil {
-			return err
-		}
-	}
-	if known != account {
-		if err := e.update(true, func(x *txn) error {
-			x.meta.Account, x.putMeta = account, true
-			return nil
-		}); err != nil {
-			return err
-		}
-	}
 	// Readings are told from what is known of the items: first the backlog.
 	for {
 		var caught bool

@@ -46,8 +46,10 @@ type meta struct {
 	Orders  string `json:"orders,omitempty"`
 	// Baselined is set when every order that was open at first has been told.
 	Baselined bool `json:"baselined,omitempty"`
-	// Account is the account all this was read from.
+	// Account is the account all this was read from, Shop its own mark: the
+	// shop that Orders is a position in.
 	Account string `json:"account,omitempty"`
+	Shop    string `json:"shop,omitempty"`
 	// Source is set while the channel is a source of items, Owner while it is
 	// one of stock: all of it has been, or is being, told.
 	Source bool `json:"source,omitempty"`

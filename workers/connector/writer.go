@@ -81,7 +81,10 @@ func (w *writer) run(ctx, work context.Context) error {
 		}
 		// What to send is decided when it can be sent.
 		if _, err := w.link.open(ctx); err != nil {
-			return nil
+			if sleep(ctx, jitter(100*time.Millisecond)) != nil {
+				return nil
+			}
+			continue
 		}
 		if err := w.budget.ready(ctx); err != nil {
 			return nil

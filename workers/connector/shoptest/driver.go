@@ -130,10 +130,11 @@ func (c conn) call(ctx context.Context, what string, write bool, req request) (a
 
 // Account implements driver.Connection.
 func (c conn) Account(ctx context.Context) (driver.Account, error) {
-	if _, err := c.call(ctx, "", false, request{}); err != nil {
+	a, err := c.call(ctx, "", false, request{})
+	if err != nil {
 		return driver.Account{}, err
 	}
-	return driver.Account{ID: "simulated:" + c.endpoint, Name: "Simulated shop"}, nil
+	return driver.Account{ID: "simulated:" + c.endpoint + "#" + a.Mark, Shop: a.Mark, Name: "Simulated shop"}, nil
 }
 
 // Close implements driver.Connection.

@@ -31,6 +31,7 @@ type answer struct {
 	Next     int64            `json:"next,omitempty"`
 	More     bool             `json:"more,omitempty"`
 	Total    int              `json:"total,omitempty"`
+	Mark     string           `json:"mark,omitempty"`
 	Error    string           `json:"error,omitempty"`
 }
 
@@ -126,7 +127,7 @@ func (s *Shop) do(op driver.Operation, what string, req *request) (answer, int) 
 	s.served[op]++
 	switch op {
 	case driver.OpAccount:
-		return answer{}, http.StatusOK
+		return answer{Mark: s.o.Mark}, http.StatusOK
 	case driver.OpRead:
 		if what == "page" {
 			return s.page(req), http.StatusOK
@@ -237,6 +238,15 @@ func (s *Shop) set(op driver.Operation, i *driver.Intent) driver.Outcome {
 	found := s.listings[i.SKU]
 	var l *listing
 	switch {
+	case i.Ref != "" && op == driver.OpWrite:
+		// Shops write what has the id, whatever its SKU is.
+		at, ok := slices.BinarySearchFunc(s.order, number(string(i.Ref)), func(l *listing, n int64) int { return cmp.Compare(number(l.ref), n) })
+		if !ok {
+			return driver.Outcome{Kind: driver.Rejected, Reason: "UnknownItem", Message: "there is no such listing"}
+		}
+		if l = s.order[at]; l.sku != i.SKU {
+			s.astray++
+		}
 	case len(found) > 0:
 		l = found[0]
 	case op == driver.OpCreate:

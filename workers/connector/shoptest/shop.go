@@ -32,6 +32,8 @@ type Options struct {
 	Token string
 	// Secret signs webhooks; empty is "secret".
 	Secret string
+	// Mark is what the shop says of itself, wherever it is; empty is nothing.
+	Mark string
 }
 
 // Shop is a simulated shop. All methods may be called at any time.
@@ -48,6 +50,7 @@ type Shop struct {
 	calls    map[driver.Operation]int
 	served   map[driver.Operation]int
 	items    int // written items
+	astray   int // of these, to a listing of another SKU
 	fault    func(op driver.Operation, n int) Fault
 	total    int
 	sent     map[string][]driver.Version
@@ -286,6 +289,13 @@ func (s *Shop) Written() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.items
+}
+
+// Astray is the number of items that were written to a listing of another SKU.
+func (s *Shop) Astray() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.astray
 }
 
 // Sent returns the versions of the intents of a SKU, in the order in which
