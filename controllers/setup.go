@@ -18,6 +18,7 @@ import (
 
 	selarasv1alpha1 "selaras.dev/selaras/api/v1alpha1"
 	"selaras.dev/selaras/connectors"
+	"selaras.dev/selaras/connectors/driver"
 	"selaras.dev/selaras/controllers/catalogsync"
 	"selaras.dev/selaras/controllers/channel"
 	"selaras.dev/selaras/controllers/children"
@@ -25,6 +26,7 @@ import (
 	"selaras.dev/selaras/controllers/hubsecret"
 	"selaras.dev/selaras/internal/hub"
 	"selaras.dev/selaras/internal/validation"
+	"selaras.dev/selaras/internal/workload"
 )
 
 // Options are the operator's own settings.
@@ -92,6 +94,9 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 		Validate: func(channel *selarasv1alpha1.Channel) (reason, message string) {
 			return validation.Verdict(validator.Channel(channel))
 		},
+		ValidateReported: func(channel *selarasv1alpha1.Channel, says workload.DriverReport) (reason, message string) {
+			return validation.Verdict(validator.Reported(channel, description(says)))
+		},
 		WorkloadImage: options.WorkloadImage, HubURL: options.HubURL, Trust: trust,
 	}
 	if err := channels.SetupWithManager(ctx, mgr, controllerOptions(options)); err != nil {
@@ -118,6 +123,15 @@ func Setup(ctx context.Context, mgr ctrl.Manager, options Options) error {
 		}
 	}
 	return nil
+}
+
+// description is what a connector reports of its driver, as far as it goes.
+func description(says workload.DriverReport) driver.Description {
+	d := driver.Description{Type: says.Type, Version: says.Version, ConfigSchema: says.ConfigSchema}
+	for _, name := range says.Capabilities {
+		d.Capabilities = append(d.Capabilities, driver.Capability(name))
+	}
+	return d
 }
 
 func controllerOptions(options Options) controller.Options {

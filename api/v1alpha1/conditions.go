@@ -100,7 +100,7 @@ const (
 // begins with the field's path.
 const (
 	// ReasonUnknownType: no driver of this name, and connector.image is not
-	// set.
+	// set or brings another.
 	ReasonUnknownType = "UnknownType"
 	// ReasonInvalidConfig: spec.config is not what the type's schema allows.
 	ReasonInvalidConfig = "InvalidConfig"

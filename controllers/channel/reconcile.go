@@ -31,6 +31,7 @@ import (
 	"selaras.dev/selaras/controllers/hold"
 	"selaras.dev/selaras/controllers/hubsecret"
 	"selaras.dev/selaras/internal/hub"
+	"selaras.dev/selaras/internal/validation"
 	"selaras.dev/selaras/internal/workload"
 )
 
@@ -53,6 +54,9 @@ type Reconciler struct {
 	Secrets  *hubsecret.Maker
 	// Validate is the pure validator of specs: nil when there is nothing wrong.
 	Validate func(*selarasv1alpha1.Channel) (reason, message string)
+	// ValidateReported is the same for a Channel with an image of its own, by
+	// what that image says of its driver.
+	ValidateReported func(*selarasv1alpha1.Channel, workload.DriverReport) (reason, message string)
 	// WorkloadImage, HubURL and Trust are installation-wide: the image of
 	// connectors, the hub's address as pods see it, and the fingerprint of the
 	// keys that sign hub credentials.
@@ -126,6 +130,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 func (r *Reconciler) validate(ctx context.Context, channel *selarasv1alpha1.Channel, in inputs) (*problem, error) {
 	if reason, message := r.Validate(channel); reason != "" {
 		return faults.New(reason, message), nil
+	}
+	if in.describedByImage() {
+		if reason, message := r.ValidateReported(channel, in.report.Driver); reason != "" {
+			return faults.New(reason, message), r.park(ctx, channel)
+		}
 	}
 	if in.live && in.report.UID == string(channel.UID) && in.report.Generation == channel.Generation && in.report.Problem != "" {
 		return faults.New(in.report.Problem, in.report.ProblemMessage), nil
@@ -227,7 +236,12 @@ func (r *Reconciler) reconcileChildren(ctx context.Context, in *inputs) error {
 
 // reconcileConfig hands the connector what it runs by.
 func (r *Reconciler) reconcileConfig(ctx context.Context, in *inputs) error {
-	if err := r.Plane.PutChannelConfig(ctx, in.channel.Namespace, in.channel.Name, channelConfig(in.channel, in.hold)); err != nil {
+	config := channelConfig(in.channel, in.hold)
+	if validation.OwnImage(in.channel) && !in.describedByImage() && config.State == workload.Running {
+		// Nothing is written by a config that nobody could check yet.
+		config.State = workload.Paused
+	}
+	if err := r.Plane.PutChannelConfig(ctx, in.channel.Namespace, in.channel.Name, config); err != nil {
 		return faults.OnHub(err)
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"selaras.dev/selaras/controllers/conditions"
 	"selaras.dev/selaras/controllers/faults"
 	"selaras.dev/selaras/controllers/hold"
+	"selaras.dev/selaras/internal/validation"
 	"selaras.dev/selaras/internal/workload"
 )
 
@@ -37,6 +38,17 @@ type inputs struct {
 	hubSecret string
 	// requested is the token of annotation requestedAt.
 	requested string
+}
+
+// describedByImage says whether the image that the Channel names for itself has
+// said what its driver is. What another image said, before the Deployment was
+// changed, must not keep the new one from being deployed.
+func (in *inputs) describedByImage() bool {
+	if !validation.OwnImage(in.channel) || in.deployment == nil || in.report.UID != string(in.channel.UID) || in.report.Driver.Type == "" {
+		return false
+	}
+	containers := in.deployment.Spec.Template.Spec.Containers
+	return len(containers) > 0 && containers[0].Image == in.channel.Spec.Connector.Image
 }
 
 // problem is a reason and a message for a person.

@@ -18,7 +18,7 @@ import (
 
 // Channel returns what is wrong with a Channel, the gravest first. Of a
 // Channel with an image of its own the config is not judged, as its schema is
-// known only once the image has reported it: see CompileSchema.
+// known only once the image has reported it: see Reported.
 func (v *Validator) Channel(channel *selarasv1alpha1.Channel) []Problem {
 	spec := field.NewPath("spec")
 	var problems []Problem

@@ -12,7 +12,8 @@ import (
 // Validator knows the drivers of this installation. It may be used by several
 // goroutines at once.
 type Validator struct {
-	drivers map[string]known
+	drivers  map[string]known
+	reported compiledSchemas
 }
 
 // known is a driver as far as specs are judged by it.
