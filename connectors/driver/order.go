@@ -13,9 +13,20 @@ type Order struct {
 	// PlacedAt and ChangedAt are times of the channel's clock.
 	PlacedAt  time.Time `json:"placedAt"`
 	ChangedAt time.Time `json:"changedAt"`
-	// Closed orders will not change any more.
+	// Closed orders have nothing left to ship. Goods may still come back from
+	// them; after some days nobody counts that any more.
 	Closed bool        `json:"closed,omitempty"`
 	Lines  []OrderLine `json:"lines"`
+}
+
+// Shipped says that no unit of any line is left to ship.
+func (o *Order) Shipped() bool {
+	for i := range o.Lines {
+		if l := &o.Lines[i]; l.Ordered > l.Cancelled+l.Fulfilled {
+			return false
+		}
+	}
+	return true
 }
 
 // OrderLine is one line of an order. Units are never negative, and

@@ -124,8 +124,6 @@ func (o *vendorOrder) keepEmptied(before []orderItem) {
 func (o vendorOrder) order() driver.Order {
 	d := driver.Order{
 		ID: o.ID, Number: o.Number.String(), PlacedAt: o.CreatedAt, ChangedAt: o.UpdatedAt,
-		// Even a completed order can come back; only a canceled one has no way on.
-		Closed: o.canceled(),
 	}
 	for _, item := range o.Items {
 		if item.SKU == "" {
@@ -150,6 +148,7 @@ func (o vendorOrder) order() driver.Order {
 		}
 		d.Lines = append(d.Lines, line)
 	}
+	d.Closed = o.canceled() || d.Shipped()
 	slices.SortFunc(d.Lines, func(a, b driver.OrderLine) int { return strings.Compare(a.ID, b.ID) })
 	return d
 }

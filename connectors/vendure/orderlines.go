@@ -85,10 +85,7 @@ func (o vendorOrder) wasChanged() bool {
 func (o vendorOrder) order(precision int) driver.Order {
 	d := driver.Order{
 		ID: o.ID, Number: o.Code, PlacedAt: o.PlacedAt, ChangedAt: o.UpdatedAt,
-		// Even a delivered order can come back in part; only a cancelled one
-		// has no way on.
-		Closed: o.State == "Cancelled",
-		Lines:  make([]driver.OrderLine, 0, len(o.Lines)),
+		Lines: make([]driver.OrderLine, 0, len(o.Lines)),
 	}
 	for _, f := range o.Fulfillments {
 		d.ChangedAt = latest(d.ChangedAt, f.UpdatedAt)
@@ -118,6 +115,9 @@ func (o vendorOrder) order(precision int) driver.Order {
 		}
 		d.Lines = append(d.Lines, line)
 	}
+	// Many shops never mark an order as delivered: what was sent is over. A
+	// fulfilment that is planned or packed may still be cancelled.
+	d.Closed = o.State == stateCancelled || !o.open() && d.Shipped()
 	return d
 }
 

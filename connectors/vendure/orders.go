@@ -55,7 +55,9 @@ func (p *orderPosition) restart() {
 
 // shippedStates are those of orders of which nothing is on the shelf any more.
 // A later return moves updatedAt, so they need no sweep.
-var shippedStates = []string{"Shipped", "Delivered", "Cancelled"}
+var shippedStates = []string{"Shipped", "Delivered", stateCancelled}
+
+const stateCancelled = "Cancelled"
 
 const newestOrderQuery = `query NewestOrder($options: OrderListOptions!) {
   orders(options: $options) { items { updatedAt } }

@@ -196,23 +196,25 @@ func TestVendureServer(t *testing.T) {
 		}
 		var cursor driver.Cursor
 		for _, step := range []struct {
-			name string
-			do   func() error
+			name   string
+			do     func() error
+			closed bool // nothing is left to ship
 		}{
-			{"placed", func() error { return nil }},
-			{"paid", func() error { return v.SettlePayment(ctx, order.Code) }},
-			{"another SKU added", func() error { return v.AddOrderLine(ctx, order.Code, shops.Line{SKU: b.SKU, Quantity: 4}) }},
-			{"a line raised", func() error { return v.AddOrderLine(ctx, order.Code, shops.Line{SKU: a.SKU, Quantity: 2}) }},
-			{"one cancelled", func() error { return v.CancelOrder(ctx, order.Code, shops.Line{SKU: a.SKU, Quantity: 1}) }},
-			{"three sent", func() error { return v.Fulfill(ctx, order.Code, shops.Line{SKU: a.SKU, Quantity: 3}) }},
-			{"one of the line sent in part cancelled", func() error { return v.CancelOrder(ctx, order.Code, shops.Line{SKU: a.SKU, Quantity: 1}) }},
-			{"all sent", func() error { return v.Fulfill(ctx, order.Code) }},
-			{"two returned", func() error { return v.CancelOrder(ctx, order.Code, shops.Line{SKU: b.SKU, Quantity: 2}) }},
+			{"placed", func() error { return nil }, false},
+			{"paid", func() error { return v.SettlePayment(ctx, order.Code) }, false},
+			{"another SKU added", func() error { return v.AddOrderLine(ctx, order.Code, shops.Line{SKU: b.SKU, Quantity: 4}) }, false},
+			{"a line raised", func() error { return v.AddOrderLine(ctx, order.Code, shops.Line{SKU: a.SKU, Quantity: 2}) }, false},
+			{"one cancelled", func() error { return v.CancelOrder(ctx, order.Code, shops.Line{SKU: a.SKU, Quantity: 1}) }, false},
+			{"three sent", func() error { return v.Fulfill(ctx, order.Code, shops.Line{SKU: a.SKU, Quantity: 3}) }, false},
+			{"one of the line sent in part cancelled", func() error { return v.CancelOrder(ctx, order.Code, shops.Line{SKU: a.SKU, Quantity: 1}) }, false},
+			{"all sent", func() error { return v.Fulfill(ctx, order.Code) }, true},
+			{"two returned", func() error { return v.CancelOrder(ctx, order.Code, shops.Line{SKU: b.SKU, Quantity: 2}) }, true},
 		} {
 			if err := step.do(); err != nil {
 				t.Fatalf("%s: %v", step.name, err)
 			}
 			lines := map[string]driver.OrderLine{}
+			var closed bool
 			// From the beginning each time, and on from the last round.
 			for _, from := range []driver.Cursor{"", cursor} {
 				for more := true; more; {
@@ -221,6 +223,9 @@ func TestVendureServer(t *testing.T) {
 						t.Fatal(err)
 					}
 					for _, o := range page.Orders {
+						if o.Number == order.Code {
+							closed = o.Closed
+						}
 						for _, l := range o.Lines {
 							lines[l.SKU] = l
 						}
@@ -228,6 +233,9 @@ func TestVendureServer(t *testing.T) {
 					from, more = page.Next, page.More
 				}
 				cursor = from
+			}
+			if closed != step.closed {
+				t.Errorf("%s: closed %v, want %v", step.name, closed, step.closed)
 			}
 			for _, sku := range []string{a.SKU, b.SKU} {
 				shown, err := v.Listing(ctx, sku)

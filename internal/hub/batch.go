@@ -21,6 +21,7 @@ const (
 	hdrSequence       = "Nats-Sequence"
 	hdrTimestamp      = "Nats-Time-Stamp"
 	hdrKVOperation    = "KV-Operation"
+	hdrTTL            = "Nats-TTL"
 	hdrStatus         = "Status"
 	hdrDescription    = "Description"
 	hdrPendingMessage = "Nats-Pending-Messages"

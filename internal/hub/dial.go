@@ -54,6 +54,7 @@ type Space struct {
 	server    *Server
 	denied    denials
 	durable   Durability
+	goneFor   time.Duration // GoneFor, but for tests
 
 	mu       sync.Mutex
 	isUp     bool          // as told by the connection's callbacks, which come in order
@@ -96,7 +97,7 @@ func Dial(_ context.Context, o DialOptions) (*Space, error) {
 	s := &Space{
 		l: l, log: o.Logger, isolation: o.Isolation, namespace: o.Namespace,
 		user: who.name, fixed: who.kind == Connector, server: o.InProcess,
-		up: make(chan struct{}), down: make(chan struct{}), closed: make(chan struct{}), durable: DurabilityUnknown,
+		up: make(chan struct{}), down: make(chan struct{}), closed: make(chan struct{}), durable: DurabilityUnknown, goneFor: GoneFor,
 	}
 	if s.log == nil {
 		s.log = slog.Default()

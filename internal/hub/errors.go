@@ -66,6 +66,7 @@ const (
 	codeNoPeers               = 10005
 	codeNotEnabledForAccount  = 10039
 	codeNotEnabled            = 10076
+	codeTTLDisabled           = 10166
 )
 
 // classify turns a JetStream API error into the error of this package that

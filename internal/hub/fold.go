@@ -16,6 +16,11 @@ import (
 // less the cursor.
 const MaxRecords = 999
 
+// GoneFor is how long the hub says that an order line is gone. After that
+// nothing is left of it, so a reader of lines that has not read for longer must
+// read everything anew.
+const GoneFor = 7 * 24 * time.Hour
+
 // Cursor says how far the facts are folded into the records. It is stored with
 // the records, in the same atomic batch.
 type Cursor struct {
@@ -87,7 +92,7 @@ func (s *Space) Fold(ctx context.Context, expected, next Cursor, records []Recor
 			return Cursor{}, fmt.Errorf("%w: record %q of a fold must name an item, ledger or line and have data unless deleted", ErrInvalidToken, r.Subject)
 		}
 	}
-	f := &folding{s: s, expected: expected, next: next, records: records}
+	f := &folding{s: s, expected: expected, next: next, records: records, goneFor: s.goneFor}
 	err := s.retry(ctx, "fold up to fact "+strconv.FormatUint(next.FactSeq, 10), f.try)
 	if err != nil {
 		if errors.Is(err, ErrFenced) {
@@ -104,6 +109,7 @@ type folding struct {
 	next     Cursor
 	records  []Record
 	ids      []string // of the batches sent, all with this content
+	goneFor  time.Duration
 }
 
 func (f *folding) try(ctx context.Context) error {
@@ -125,6 +131,9 @@ func (f *folding) try(ctx context.Context) error {
 		if i < last {
 			m.Subject = s.l.record(f.records[i].Subject)
 			m.Data = f.records[i].Data
+			if f.goneFor > 0 && f.records[i].Deleted && f.records[i].Subject.Kind() == KindLine {
+				m.Header.Set(hdrTTL, f.goneFor.String())
+			}
 			return
 		}
 		m.Subject = s.l.prefix + cursorSubject
@@ -137,6 +146,10 @@ func (f *folding) try(ctx context.Context) error {
 		return nil
 	case isCode(err, codeWrongLastSequence), isCode(err, codeWrongLastConstant):
 		return f.whose(ctx)
+	case isCode(err, codeTTLDisabled) && f.goneFor > 0:
+		// The stream is of an earlier version, until the operator changes it.
+		f.goneFor = 0
+		return f.try(ctx)
 	}
 	return err
 }

@@ -115,6 +115,7 @@ func (l layout) streams(lim Limits) []jetstream.StreamConfig {
 			Description: "Selaras: items, ledgers, order lines and the fold cursor",
 			Retention:   jetstream.LimitsPolicy, Discard: jetstream.DiscardNew, MaxBytes: records, MaxMsgsPerSubject: 1,
 			Storage: jetstream.FileStorage, Replicas: lim.Replicas, AllowAtomicPublish: true, AllowDirect: true,
+			AllowMsgTTL: true, // what says that a line is gone goes itself
 		},
 		{
 			// The settings of a key-value bucket with history 1, so that the
@@ -148,12 +149,12 @@ func (s *Space) ensureStream(ctx context.Context, want jetstream.StreamConfig) e
 		}
 		have := info.Config
 		if have.MaxBytes == want.MaxBytes && have.Replicas == want.Replicas && have.Discard == want.Discard &&
-			have.Description == want.Description && slices.Equal(have.Subjects, want.Subjects) {
+			have.Description == want.Description && have.AllowMsgTTL == want.AllowMsgTTL && slices.Equal(have.Subjects, want.Subjects) {
 			return nil
 		}
 		// Only what is ours is changed; an administrator's placement, say, stays.
 		have.MaxBytes, have.Replicas, have.Discard = want.MaxBytes, want.Replicas, want.Discard
-		have.Description, have.Subjects = want.Description, want.Subjects
+		have.Description, have.Subjects, have.AllowMsgTTL = want.Description, want.Subjects, want.AllowMsgTTL
 		return s.call(ctx, "STREAM.UPDATE."+want.Name, have, nil)
 	})
 }

@@ -20,6 +20,10 @@ var errCaught = errors.New("all records are read")
 func (w *Worker) catchUp(ctx context.Context, follow bool) error {
 	for {
 		m, err := w.store.meta()
+		if err == nil && m.outdated(w.now()) {
+			m = meta{Items: map[string]int{}}
+			err = w.store.wipe()
+		}
 		if err != nil {
 			return fmt.Errorf("%w: %w", errStop, err)
 		}
@@ -128,7 +132,7 @@ func (c *catcher) store(b hub.Batch) error {
 			return errors.Join(err, batch.Close())
 		}
 	}
-	c.meta.Epoch = b.Epoch
+	c.meta.Epoch, c.meta.At = b.Epoch, c.w.now()
 	if err := c.finish(batch, marked); err != nil {
 		return errors.Join(err, batch.Close())
 	}
@@ -146,16 +150,17 @@ func (c *catcher) finish(batch *pebble.Batch, marked map[string]bool) error {
 	return putMeta(batch, &c.meta)
 }
 
-// count counts the items if records went by uncounted.
+// count notes that the copy is what the hub holds, and counts the items if
+// records went by uncounted.
 func (c *catcher) count() error {
-	if !c.meta.Counting {
-		return nil
+	items := c.meta.Items
+	if c.meta.Counting {
+		var err error
+		if items, err = c.w.store.countItems(); err != nil {
+			return err
+		}
 	}
-	items, err := c.w.store.countItems()
-	if err != nil {
-		return err
-	}
-	c.meta.Items, c.meta.Counting = items, false
+	c.meta.Items, c.meta.Counting, c.meta.At = items, false, c.w.now()
 	batch := c.w.store.db.NewBatch()
 	if err := putMeta(batch, &c.meta); err != nil {
 		return errors.Join(err, batch.Close())

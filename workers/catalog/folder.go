@@ -372,7 +372,7 @@ func (f *folder) apply(cursor hub.Cursor) error {
 	b := f.sending
 	f.sending, f.view.inFlight = nil, nil
 	m := f.meta
-	m.Cursor, m.Seq, m.Epoch = cursor, cursor.Seq, cursor.StateEpoch
+	m.Cursor, m.Seq, m.Epoch, m.At = cursor, cursor.Seq, cursor.StateEpoch, f.w.now()
 	m.Items = maps.Clone(m.Items)
 	batch := f.w.store.db.NewBatch()
 	lastItems := map[string]uint64{}

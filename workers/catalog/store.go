@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -38,9 +39,15 @@ type meta struct {
 	Epoch uint64 `json:"epoch"`
 	// Items is the number of items that are not removed, by source.
 	Items map[string]int `json:"items,omitempty"`
+	// At is when the copy last was what the hub holds.
+	At time.Time `json:"at,omitzero"`
 	// Counting is set while records were taken in that Items does not count.
 	Counting bool `json:"counting,omitempty"`
 }
+
+// outdated says whether lines may be in the copy of which the hub does not even
+// say any more that they are gone.
+func (m *meta) outdated(now time.Time) bool { return now.Sub(m.At) > hub.GoneFor-24*time.Hour }
 
 func (m *meta) position() hub.Position { return hub.Position{Seq: m.Seq, Epoch: m.Epoch} }
 
