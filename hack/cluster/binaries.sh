@@ -30,13 +30,15 @@ compile_runc() {
 
 # The one C program of Kubernetes.
 compile_pause() {
-  local source
-  source=$(cd "$repository/hack/controlplane" && go mod download -json k8s.io/kubernetes | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
-  gcc -Os -Wall -static -DVERSION=built-from-modules -o "$1" "$source/build/pause/linux/pause.c"
+  local kubernetes
+  kubernetes=$(sources "$repository/hack/controlplane" k8s.io/kubernetes)
+  gcc -Os -Wall -static -DVERSION=built-from-modules -o "$1" "$kubernetes/build/pause/linux/pause.c"
 }
 
 binary() {
   local name=$1 path=$bin/$1 title="building $1"
+  # shellcheck disable=SC2034 # told by a step that fails
+  local blame="$1 was not built (above); if it is the network: its modules come from the Go module proxy, $proxy"
   case "$name" in
     containerd | ctr | containerd-shim-runc-v2)
       made "$path" "$title" compile_containerd "$name" ;;
@@ -71,7 +73,6 @@ compile_containerd() {
 [ $# -gt 0 ] || { echo "usage: binaries.sh NAME..." >&2; exit 2; }
 command -v go >/dev/null || die "Go is needed and was not found on PATH"
 bin=$store/binaries/$(cd "$modules" && content "$(go env GOOS GOARCH)" "$(digest go.mod go.sum coredns/main.go)")
-# shellcheck disable=SC2034 # told by a step that fails
-blame="is it the network? Modules come from the Go module proxy: $(go env GOPROXY)"
+proxy=$(go env GOPROXY)
 for name in "$@"; do binary "$name"; done
 echo "$bin"

@@ -69,9 +69,10 @@ k() { "$kubectl" --kubeconfig "$kubeconfig" --request-timeout 10s "$@"; }
 
 # kind's own image where it can be had and can work, else one that is built.
 node_image() {
-  local published
+  local published kind_sources
   if [ -n "${SELARAS_NODE_IMAGE:-}" ]; then echo "$SELARAS_NODE_IMAGE"; return; fi
-  published=$(sed -n 's/^const Image = "\(.*\)"/\1/p' "$(kind_sources)/pkg/apis/config/defaults/image.go")
+  kind_sources=$(sources "$here/modules" sigs.k8s.io/kind)
+  published=$(sed -n 's/^const Image = "\(.*\)"/\1/p' "$kind_sources/pkg/apis/config/defaults/image.go")
   if docker image inspect "$published" >/dev/null 2>&1; then echo "$published"; return; fi
   if ! may_raise_limits; then
     say "adaptation: ${published%@*} cannot start containers without CAP_SYS_RESOURCE; the image of a node is built"
@@ -84,8 +85,6 @@ node_image() {
   fi
   "$here/node.sh"
 }
-
-kind_sources() { cd "$here/modules" && go mod download -json sigs.k8s.io/kind | sed -n 's/.*"Dir": "\(.*\)".*/\1/p'; }
 
 # Whether the image brings no network of its own, as those do not that node.sh builds.
 built() { [[ $1 == selaras.dev/kind-node:* ]]; }

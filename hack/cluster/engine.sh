@@ -41,7 +41,9 @@ up() {
   if private_answers; then
     say "the private engine runs ($socket)"
   else
-    debian docker.io containerd runc iptables iproute2 procps
+    # A docker of another origin that does not run is left as it is, and its programs are used.
+    command -v dockerd >/dev/null || debian docker.io containerd runc
+    debian iptables iproute2 procps
     local blame="docker did not start; its log: $home/docker.log"
     may_raise_limits || say "adaptation: this host lacks CAP_SYS_RESOURCE; containers do without what only it allows"
     rm -rf "$home/users" # of a daemon that ended with its host
@@ -53,12 +55,13 @@ up() {
 }
 
 start() {
-  local flags=()
+  local flags=() front
   mkdir -p "$home"
   [ -z "$(daemon)" ] || return 0
   remember
   if ! may_raise_limits; then
-    flags+=(--add-runtime "selaras=$(runtime)" --default-runtime selaras)
+    front=$(runtime)
+    flags+=(--add-runtime "selaras=$front" --default-runtime selaras)
   fi
   echo '{}' >"$home/daemon.json" # else it reads the one of a daemon of the host
   # It outlives the terminal and does not hold our lock.
@@ -71,15 +74,18 @@ start() {
 
 # The path of the runtime that stands in front of runc.
 runtime() {
-  local path
-  path=$store/ociruntime/$(content "$(digest "$here"/ociruntime/main.go)" host)/ociruntime
-  [ -e "$path" ] || build_runtime "$path" >&2
+  local path runc
+  runc=$(command -v runc)
+  path=$store/ociruntime/$(content "$(digest "$here/ociruntime/main.go")" "$runc")/ociruntime
+  [ -e "$path" ] || build_runtime "$path" "$runc" >&2
   echo "$path"
 }
 
 build_runtime() {
   mkdir -p "$(dirname "$1")"
-  (cd "$repository" && CGO_ENABLED=0 go build -trimpath -o "$1.part" ./hack/cluster/ociruntime) && mv "$1.part" "$1"
+  cd "$repository"
+  CGO_ENABLED=0 go build -trimpath -ldflags "-X main.runc=$2" -o "$1.part" ./hack/cluster/ociruntime
+  mv "$1.part" "$1"
 }
 
 # Every systemd, kubelet and proxy of a node watches files, all as one user: the usual 128 are too few for three nodes.

@@ -27,5 +27,5 @@ timeout 10 docker version >/dev/null 2>&1 ||
 work=$(mktemp -d "$store/image.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 # shellcheck disable=SC2034 # told by a step that fails
-blame="is it the network? Modules come from the Go module proxy: $(go env GOPROXY)"
+blame="$tag was not built (above); if it is the network: its modules come from the Go module proxy, $(go env GOPROXY)"
 step "building $tag ($version) with this machine's Go" build

@@ -71,6 +71,13 @@ may_raise_limits() {
   (((16#$bounding >> 24) & 1))
 }
 
+# sources FOLDER MODULE: where the sources of MODULE are, at the version that the module in FOLDER asks for.
+sources() {
+  cd "$1"
+  go mod download "$2" >&2 || die "the Go module proxy ($(go env GOPROXY)) did not give $2 (above)"
+  go list -m -f '{{.Dir}}' "$2"
+}
+
 # debian PACKAGE...: installs those of them that are missing; says what to do where it may not. Services that the
 # packages bring are not started: the cluster has an engine of its own.
 debian() {
@@ -93,5 +100,5 @@ apt_install() {
     printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod +x "$policy"
   fi
   apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 "$@"
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends --no-remove -o DPkg::Lock::Timeout=300 "$@"
 }

@@ -19,14 +19,14 @@ controlplane=$repository/hack/controlplane
 kubernetes=$(awk '$1 == "k8s.io/kubernetes" && $2 ~ /^v/ {print $2}' "$controlplane/go.mod")
 front=$(may_raise_limits && echo none || echo ociruntime)
 
-sources=("$here"/{node,binaries}.sh "$here"/node/* "$here"/ociruntime/main.go
+inputs=("$here"/{node,binaries}.sh "$here"/node/* "$here"/ociruntime/main.go
   "$here"/modules/{go.mod,go.sum,coredns/main.go} "$controlplane"/{go.mod,go.sum})
-image=selaras.dev/kind-node:$kubernetes-$(content "$front" "$(digest "${sources[@]}")")
+image=selaras.dev/kind-node:$kubernetes-$(content "$front" "$(digest "${inputs[@]}")")
 
 # Everything that the Dockerfile copies, with the modes it shall have: a build without BuildKit cannot change them.
 node_context() {
   local files=$1/files kind_files name
-  kind_files=$(cd "$here/modules" && go mod download -json sigs.k8s.io/kind | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')/images/base/files
+  kind_files=$(sources "$here/modules" sigs.k8s.io/kind)/images/base/files
   mkdir -p "$files"/{usr/bin,usr/local/bin,usr/local/sbin,usr/local/libexec,opt/cni/bin,etc/cni/net.d,kind/manifests}
   cp -r "$kind_files"/. "$files"
   chmod -R u=rwX,go=rX "$files"

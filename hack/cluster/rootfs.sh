@@ -25,7 +25,8 @@ tar=$store/rootfs/$(content "$suite" "$packages" "$(declare -f bootstrap)").tar
 if [ ! -e "$tar" ]; then
   debian mmdebstrap
   # shellcheck disable=SC2034 # told by a step that fails
-  blame="the Debian registry did not give one of $packages (above)"
+  blame="not built (above); if it is the network: the Debian registry was asked for $packages"
+  [ "$(id -u)" = 0 ] || blame="not built (above): it needs root, or a host that lets $(id -un) make user namespaces"
   made "$tar" "building a root filesystem of Debian's $suite with $# packages" bootstrap
 fi
 echo "$tar"
