@@ -35,6 +35,8 @@ func (f *Fact) Type() string {
 		return TypeOrderChanged
 	case f.StockObserved != nil:
 		return TypeStockObserved
+	case f.StockWritten != nil:
+		return TypeStockWritten
 	case f.StockConfirmed != nil:
 		return TypeStockConfirmed
 	case f.StockCounted != nil:
@@ -53,6 +55,8 @@ func (f *Fact) payload() any {
 		return f.OrderChanged
 	case f.StockObserved != nil:
 		return f.StockObserved
+	case f.StockWritten != nil:
+		return f.StockWritten
 	case f.StockConfirmed != nil:
 		return f.StockConfirmed
 	case f.StockCounted != nil:
@@ -94,6 +98,8 @@ func DecodeFact(channel, typ string, data []byte, seq uint64, at time.Time) (Fac
 		fact.OrderChanged = new(OrderChanged)
 	case TypeStockObserved:
 		fact.StockObserved = new(StockObserved)
+	case TypeStockWritten:
+		fact.StockWritten = new(StockWritten)
 	case TypeStockConfirmed:
 		fact.StockConfirmed = new(StockConfirmed)
 	case TypeStockCounted:

@@ -13,6 +13,7 @@ const (
 	TypeItemRemoved    = "item.removed"
 	TypeOrderChanged   = "order.changed"
 	TypeStockObserved  = "stock.observed"
+	TypeStockWritten   = "stock.written"
 	TypeStockConfirmed = "stock.confirmed"
 	TypeStockCounted   = "stock.counted"
 )
@@ -30,6 +31,7 @@ type Fact struct {
 	ItemRemoved    *ItemRemoved
 	OrderChanged   *OrderChanged
 	StockObserved  *StockObserved
+	StockWritten   *StockWritten
 	StockConfirmed *StockConfirmed
 	StockCounted   *StockCounted
 }
@@ -101,7 +103,7 @@ type StockObserved struct {
 // unexplained is what is left of the difference between the reading and what
 // the channel is thought to show: less what orders of unknown time may account
 // for, and less what a write of unknown fate moved, if that explains it.
-func (o *StockObserved) unexplained(shown Shown) (units, written int64) {
+func (o *StockObserved) unexplained(shown Shown, writing Writing) (units, written int64) {
 	beyond := func(difference int64) int64 {
 		above := shown.Lowered + max(0, o.Lowered)
 		below := -(shown.Raised + max(0, o.Raised))
@@ -113,12 +115,37 @@ func (o *StockObserved) unexplained(shown Shown) (units, written int64) {
 			return 0, moved
 		}
 	}
+	if beyond(difference) == 0 {
+		return 0, 0
+	}
+	for found := range writing.found() {
+		if o.OnHand >= found-max(0, o.Raised) && o.OnHand <= found+max(0, o.Lowered) {
+			return 0, found - shown.OnHand
+		}
+	}
 	return beyond(difference), 0
 }
 
 // whole says whether the reading tells exactly what the channel shows after
 // the orders that lie before it in the log.
 func (o *StockObserved) whole() bool { return o.Lowered <= 0 && o.Raised <= 0 }
+
+// StockWritten: Selaras is about to write the SKU's stock on a channel whose
+// stock is taken into the ledger. It is told before the write leaves, so that
+// whoever reads the channel next, knowing nothing, is not taken for the witness
+// of somebody's change.
+type StockWritten struct {
+	SKU      string            `json:"sku"`
+	Location string            `json:"location,omitempty"`
+	Basis    driver.StockBasis `json:"basis"`
+	// Written are the quantity, last, and before it those of earlier writes
+	// that may land still, in the basis.
+	Written []int64 `json:"written"`
+	// Lands is how long, in nanoseconds, a write may take to land.
+	Lands time.Duration `json:"lands,omitempty"`
+	// Revision is in one order with those of readings: see StockConfirmed.
+	Revision uint64 `json:"revision,omitempty"`
+}
 
 // StockConfirmed: Selaras wrote the SKU's stock on the channel and read it
 // back.
@@ -128,11 +155,13 @@ type StockConfirmed struct {
 	Basis    driver.StockBasis `json:"basis"`
 	// OnHand is the value read back, in the basis.
 	OnHand int64 `json:"onHand"`
-	// Revision rises from reading to reading of the SKU on the channel, whether
-	// it becomes a StockObserved or a StockConfirmed: the epoch of the
-	// connector's lease and a count within it. A fact that is not above the
-	// last one is a repetition and changes nothing, so that appending again
-	// what may have been stored is safe. 0 is always taken.
+	// Written are quantities that were sent and may land still.
+	Written []int64 `json:"written,omitempty"`
+	// Revision rises from fact to fact about the SKU's stock on the channel,
+	// whether it is a StockObserved, StockWritten or StockConfirmed: the epoch of
+	// the connector's lease and, in TenureBits, a count within it. A fact that is
+	// not above the last one is a repetition and changes nothing, so that
+	// appending again what may have been stored is safe. 0 is always taken.
 	Revision uint64 `json:"revision,omitempty"`
 }
 

@@ -52,6 +52,8 @@ func (f *folding) run() error {
 		return f.orderChanged(fact.OrderChanged)
 	case fact.StockObserved != nil:
 		return f.stockObserved(fact.StockObserved)
+	case fact.StockWritten != nil:
+		return f.stockWritten(fact.StockWritten)
 	case fact.StockConfirmed != nil:
 		return f.stockConfirmed(fact.StockConfirmed)
 	case fact.StockCounted != nil:

@@ -27,6 +27,7 @@ func (f *folding) openLedger(source, sku string) (*Ledger, error) {
 	}
 	ledger.SKU = sku
 	ledger.Shown = maps.Clone(ledger.Shown)
+	ledger.Writing = maps.Clone(ledger.Writing)
 	ledger.Movements = slices.Clone(ledger.Movements)
 	return &ledger, nil
 }

@@ -130,8 +130,11 @@ func (f *folding) difference(source, sku string, from, to position, at time.Time
 	switch shown.Basis {
 	case driver.BasisOnHand:
 		shown.move(shelf, f.fact.OrderChanged.After)
+		ledger.moved(channel, shelf)
 	case driver.BasisAvailable:
-		shown.move((to.returned-from.returned)-(to.ordered-from.ordered), f.fact.OrderChanged.After)
+		available := (to.returned - from.returned) - (to.ordered - from.ordered)
+		shown.move(available, f.fact.OrderChanged.After)
+		ledger.moved(channel, available)
 		if open != 0 {
 			ledger.record(Movement{At: at, Channel: channel, Open: open})
 		}

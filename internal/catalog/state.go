@@ -46,6 +46,8 @@ type Ledger struct {
 	// can tell, in the channel's own basis: what was last confirmed or
 	// observed, moved by the channel's own orders since.
 	Shown map[string]Shown `json:"shown,omitempty"`
+	// Writing is, by channel, what was sent there and may be found.
+	Writing map[string]Writing `json:"writing,omitempty"`
 	// Movements of the last Retention, oldest first, for counts that come late.
 	Movements []Movement `json:"movements,omitempty"`
 	// CountedAt is the cut-off of the newest count that was applied.

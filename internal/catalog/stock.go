@@ -31,8 +31,10 @@ func (f *folding) stockObserved(observed *StockObserved) error {
 	if repeated(observed.Revision, shown) {
 		return nil
 	}
+	wrote := ledger.writes(channel)
+	ledger.may(channel, observed.Revision, observed.Written, f.fact.Time)
 	known := shown.Basis == observed.Basis
-	difference, written := observed.unexplained(shown)
+	difference, written := observed.unexplained(shown, ledger.Writing[channel])
 	read := Shown{OnHand: observed.OnHand, Basis: observed.Basis, Committed: shown.Committed, Revision: max(observed.Revision, shown.Revision)}
 	if known && !observed.whole() {
 		// It says nothing of what the orders since did to it.
@@ -66,11 +68,38 @@ func (f *folding) stockObserved(observed *StockObserved) error {
 		ledger.Unattributed = held
 	}
 	same := ledger.Seeded == before.Seeded && ledger.OnHand == before.OnHand && ledger.Unattributed == before.Unattributed
-	if same && read == shown {
+	if same && read == shown && !wrote {
 		return nil
 	}
 	ledger.show(channel, read)
+	if observed.whole() {
+		ledger.read(channel)
+	}
 	return f.closeLedger(source, ledger, at)
+}
+
+func (f *folding) stockWritten(written *StockWritten) error {
+	channel := f.fact.Channel
+	source := f.topology.StockSource[channel]
+	if source == "" || len(written.Written) == 0 {
+		return nil
+	}
+	for _, quantity := range written.Written {
+		if _, ok := f.stockFact(written.SKU, written.Location, written.Basis, quantity); !ok {
+			return nil
+		}
+	}
+	sku, _ := NormalizeSKU(written.SKU)
+	ledger, err := f.openLedger(source, sku)
+	if err != nil {
+		return err
+	}
+	shown := ledger.shown(channel)
+	if repeated(written.Revision, shown) || shown.Basis != written.Basis {
+		return nil
+	}
+	ledger.wrote(channel, written, f.fact.Time)
+	return f.closeLedger(source, ledger, f.fact.Time)
 }
 
 func (f *folding) stockConfirmed(confirmed *StockConfirmed) error {
@@ -95,10 +124,12 @@ func (f *folding) stockConfirmed(confirmed *StockConfirmed) error {
 		OnHand: confirmed.OnHand, Basis: confirmed.Basis, Committed: shown.Committed,
 		Revision: max(confirmed.Revision, shown.Revision), Wrote: confirmed.Revision,
 	}
-	if read == shown {
+	if read == shown && !ledger.writes(channel) {
 		return nil
 	}
 	ledger.show(channel, read)
+	ledger.may(channel, confirmed.Revision, confirmed.Written, f.fact.Time)
+	ledger.read(channel)
 	return f.closeLedger(source, ledger, f.fact.Time)
 }
 

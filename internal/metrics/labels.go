@@ -25,7 +25,7 @@ var labels = []struct {
 	{SyncItems.Name, Label{"state", "State of an item on the channel; an item is in one of the first three, and may be drifted besides.", []string{"in_sync", "pending", "failed", "drifted"}}},
 	{ChannelInfo.Name, Label{"state", "spec.state of the Channel.", []string{"Running", "Paused", "Stopped"}}},
 	{ChannelInfo.Name, Label{"type", "spec.type of the Channel: the driver.", nil}},
-	{Facts.Name, Label{"type", "Type of the fact; unknown is of a newer version, invalid cannot be read. Both are passed over.", []string{"item.observed", "item.removed", "order.changed", "stock.observed", "stock.confirmed", "stock.counted", "unknown", "invalid"}}},
+	{Facts.Name, Label{"type", "Type of the fact; unknown is of a newer version, invalid cannot be read. Both are passed over.", []string{"item.observed", "item.removed", "order.changed", "stock.observed", "stock.written", "stock.confirmed", "stock.counted", "unknown", "invalid"}}},
 	{"", Label{"kind", "What is looked for on the channel.", []string{"items", "orders"}}},
 	{"", Label{"operation", "What the connector asks of the channel.", []string{"account", "read", "changes", "orders", "write", "create", "remove"}}},
 	{"", Label{"outcome", "How a call ended: answered; refused for being too many (429), for the credentials (401, 403), for its content (other 4xx); failed (5xx, no connection); unknown when it was sent and no answer came.", []string{"ok", "throttled", "unauthorized", "rejected", "failed", "unknown"}}},

@@ -22,7 +22,7 @@ func newFactCounts() *factCounts {
 	c := &factCounts{n: map[string]int{}}
 	for _, typ := range []string{
 		catalog.TypeItemObserved, catalog.TypeItemRemoved, catalog.TypeOrderChanged, catalog.TypeStockObserved,
-		catalog.TypeStockConfirmed, catalog.TypeStockCounted, "unknown", "invalid",
+		catalog.TypeStockWritten, catalog.TypeStockConfirmed, catalog.TypeStockCounted, "unknown", "invalid",
 	} {
 		c.n[typ] = 0
 	}

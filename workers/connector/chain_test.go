@@ -220,12 +220,12 @@ func (c *chain) kill(r *rapid.T) {
 	c.any(r).fuse.Store(rapid.Int64Range(1, 12).Draw(r, "commits"))
 }
 
-// restart starts connectors that were killed; a target may have lost its store.
+// restart starts connectors that were killed; they may have lost their stores.
 func (c *chain) restart(r *rapid.T) {
-	for i, s := range c.shops {
+	for _, s := range c.shops {
 		if c.reap(s) {
 			s.fuse.Store(1 << 40)
-			if i > 0 && rapid.Bool().Draw(r, "store lost") {
+			if rapid.Bool().Draw(r, "store lost") {
 				s.disk.Store(vfs.NewCrashableMem())
 			}
 			s.start()

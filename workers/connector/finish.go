@@ -22,7 +22,7 @@ func (e *engine) confirmations(op operation, jobs []*job) []catalog.Fact {
 	var facts []catalog.Fact
 	for _, j := range jobs {
 		if j.assumed && j.intent.Stock != nil {
-			facts = append(facts, e.stockConfirmed(j))
+			facts = append(facts, e.stockConfirmed(j.sku, j.intent.Stock.Quantity))
 			continue
 		}
 		if j.intent.Stock == nil || !j.taken() || len(j.listings) != 1 || j.listings[0].Stock == nil {
@@ -35,7 +35,7 @@ func (e *engine) confirmations(op operation, jobs []*job) []catalog.Fact {
 		}
 		// If something else is there by now, the write came first, and the
 		// rest will be settled.
-		facts = append(facts, e.stockConfirmed(j))
+		facts = append(facts, e.stockConfirmed(j.sku, j.intent.Stock.Quantity))
 	}
 	return facts
 }
@@ -54,22 +54,46 @@ func (e *engine) readings(jobs []*job) []catalog.Fact {
 	return facts
 }
 
-func (e *engine) stockConfirmed(j *job) catalog.Fact {
-	return catalog.Fact{StockConfirmed: &catalog.StockConfirmed{
-		SKU: j.sku, Basis: e.can.basis, OnHand: j.intent.Stock.Quantity, Revision: e.nextRevision(),
-	}}
+// announcements are the facts a round has to tell the ledger before its writes
+// leave. Where the ledger takes in what somebody changes, it must know what was
+// sent, though this connector and all it remembers be lost.
+func (e *engine) announcements(jobs []*job) []catalog.Fact {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.routes.owns {
+		return nil
+	}
+	var facts []catalog.Fact
+	for _, j := range jobs {
+		var r record
+		if _, err := e.store.readRecord(j.sku, &r); err != nil || j.intent.Stock == nil {
+			continue // take wrote it just now; finish meets the same error
+		}
+		facts = append(facts, catalog.Fact{StockWritten: &catalog.StockWritten{
+			SKU: j.sku, Basis: e.can.basis, Written: r.stocks, Lands: e.can.horizon, Revision: e.nextRevision(),
+		}})
+	}
+	return facts
+}
+
+// stockConfirmed tells what the channel shows, by a write of ours or still. The
+// lock is held.
+func (e *engine) stockConfirmed(name string, quantity int64) catalog.Fact {
+	var r record
+	c := &catalog.StockConfirmed{SKU: name, Basis: e.can.basis, OnHand: quantity, Revision: e.nextRevision()}
+	if _, err := e.store.readRecord(name, &r); err == nil && r.suspectUntil > e.now().UnixNano() {
+		c.Written = r.stocks
+	}
+	return catalog.Fact{StockConfirmed: c}
 }
 
 // nextRevision numbers readings of stock. The numbers of a tenure of the lease
 // are above those of every tenure before it, on whatever machine and with
 // whatever store: clocks may fall. The lock is held.
 func (e *engine) nextRevision() uint64 {
-	e.revision = max(e.revision+1, e.meta.Revision+1, e.tenure<<tenureBits)
+	e.revision = max(e.revision+1, e.meta.Revision+1, e.tenure<<catalog.TenureBits)
 	return e.revision
 }
-
-// tenureBits leaves room for the readings of one tenure.
-const tenureBits = 32
 
 // assume takes an intent as what the channel shows.
 func (r *record) assume(i *driver.Intent) {
@@ -142,6 +166,9 @@ func (t *txn) finish(op operation, j *job) (confirmation, error) {
 	case j.outcome == nil && op != opRead:
 		// It never left.
 		r.sending = r.suspectUntil != 0 && r.sending
+		if !r.sending {
+			r.stocks = nil
+		}
 		s.attempt, s.delay = attemptNone, settleCheck
 	case j.outcome != nil && !j.taken():
 		t.refused(s, j, op, written)
@@ -350,7 +377,7 @@ func (t *txn) read(s *sku, listings []driver.Listing, whole bool) event {
 			ev.drifted |= price
 		}
 	}
-	r.looked(t.now)
+	defer r.looked(t.now) // what may have landed until now is ours
 	if !e.routes.stock || !now.hasStock {
 		r.settling = false
 		return ev
@@ -360,10 +387,11 @@ func (t *txn) read(s *sku, listings []driver.Listing, whole bool) event {
 		s.ordersAfter = t.now
 	}
 	q := now.stored(e.can.basis)
+	confirmed := !first && old.hasStock
 	switch {
-	case first && (!e.routes.owns || !t.seeded(s)), !first && !old.hasStock:
-		r.settling = false
-	case !first && q == old.stored(e.can.basis) && (!r.settling || !e.samples(s.name)), r.ours(q):
+	case !confirmed && !r.settling && (!e.routes.owns || !t.seeded(s)):
+		// Nothing is known that it could differ from.
+	case confirmed && q == old.stored(e.can.basis) && (!r.settling || !e.samples(s.name)), r.ours(q):
 		r.settling = false
 	default:
 		if !r.settling || e.samples(s.name) {
@@ -371,9 +399,8 @@ func (t *txn) read(s *sku, listings []driver.Listing, whole bool) event {
 			s.sample = &settlement{stock: *l.Stock, changedAt: l.ChangedAt, latest: q}
 		}
 		s.latest, s.read = q, true
-		if !first {
-			r.shown.onHand, r.shown.available = old.onHand, old.available
-		}
+		// Until it is settled, the stock is what it was, or not known.
+		r.shown.hasStock, r.shown.onHand, r.shown.available = confirmed, old.onHand, old.available
 	}
 	return ev
 }

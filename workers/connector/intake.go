@@ -306,7 +306,9 @@ func (r *record) looked(now time.Time) {
 	next := now.Add(suspectAfter(int(r.suspectStep))).UnixNano()
 	if now.UnixNano() >= r.suspectUntil {
 		r.suspectUntil, r.suspectNext, r.suspectStep = 0, 0, 0
-		r.stocks = nil
+		if !r.settling {
+			r.stocks = nil // the ledger is asked with them otherwise
+		}
 		return
 	}
 	r.suspectNext = min(next, r.suspectUntil)

@@ -181,10 +181,9 @@ func (e *engine) tell(name string, r *record, found []driver.Listing, whole bool
 	switch {
 	case first && e.routes.publishes && e.routes.owns && !e.seeded(name, e.store.readItem):
 		facts = append(facts, catalog.Fact{StockObserved: e.stockObserved(name, l)})
-	case !first && q != r.shown.stored(e.can.basis) && r.ours(q):
-		facts = append(facts, catalog.Fact{StockConfirmed: &catalog.StockConfirmed{
-			SKU: name, Basis: e.can.basis, OnHand: q, Revision: e.nextRevision(),
-		}})
+	case r.ours(q) && (first || q != r.shown.stored(e.can.basis)),
+		!first && q == r.shown.stored(e.can.basis) && r.certain(e.now()):
+		facts = append(facts, e.stockConfirmed(name, q))
 	}
 	return facts
 }

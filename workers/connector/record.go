@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"selaras.dev/selaras/connectors/driver"
 	"selaras.dev/selaras/internal/workload"
@@ -122,6 +123,12 @@ func (r *record) ours(quantity int64) bool {
 		}
 	}
 	return false
+}
+
+// certain reports whether a reading now ends all doubt about writes of unknown
+// fate: they can land no more.
+func (r *record) certain(now time.Time) bool {
+	return len(r.stocks) > 0 && r.suspectUntil != 0 && r.suspectUntil <= now.UnixNano()
 }
 
 // fail marks groups as not taken by the channel.

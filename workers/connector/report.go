@@ -92,9 +92,13 @@ func (r *reporter) run(ctx context.Context) error {
 }
 
 // unchanging is a report without what moves while nothing happens. A position
-// in the orders that is a heartbeat old is as good: orders may come again.
+// in the orders that is a heartbeat old is as good: orders may come again. That
+// there is one at all is told at once: without it, a connector that has lost its
+// store cannot find orders that were closed meanwhile.
 func unchanging(w workload.ChannelReport) workload.ChannelReport {
-	w.OrdersCursor = ""
+	if w.OrdersCursor != "" {
+		w.OrdersCursor = "known"
+	}
 	w.At, w.ItemsIntake, w.OrdersIntake = time.Time{}, time.Time{}, time.Time{}
 	return w
 }

@@ -175,7 +175,10 @@ func (e *engine) drifted(names []string) error {
 // settle makes the reading the confirmation.
 func (t *txn) settle(s *sku) {
 	r := &s.record
-	r.shown.onHand, r.shown.available, r.settling = r.settleOnHand, r.settleOnHand, false
+	r.shown.hasStock, r.shown.onHand, r.shown.available, r.settling = true, r.settleOnHand, r.settleOnHand, false
+	if r.suspectUntil == 0 {
+		r.stocks = nil
+	}
 	if t.e.settles[s.name].latest != r.settleOnHand {
 		r.recheck(t.now)
 	}

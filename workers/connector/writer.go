@@ -124,6 +124,9 @@ func (w *writer) round(ctx, work context.Context) error {
 	if op == opRead {
 		w.readBack(work, jobs, &can)
 	} else {
+		if _, err := appendFacts(work, w.space, w.channel, w.engine.announcements(jobs)); err != nil {
+			return w.engine.finish(op, jobs) // nothing of it left
+		}
 		w.send(ctx, work, op, jobs)
 		w.readBack(work, needReading(jobs, &can), &can)
 	}
