@@ -157,6 +157,7 @@ const (
 	NoteStockAdjusted NoteKind = "StockAdjusted" // a difference of an owning channel became an adjustment
 	NoteStockDrift    NoteKind = "StockDrift"    // a difference of another channel
 	NoteInvalidFact   NoteKind = "InvalidFact"   // negative or absurd quantities, no SKU
+	NoteChannelLeft   NoteKind = "ChannelLeft"   // open units of a channel whose stock is synced no more
 	NoteAccountLeft   NoteKind = "AccountLeft"   // open units of an account that the channel has left
 	NoteClockSkew     NoteKind = "ClockSkew"     // a channel's time is ahead of the hub's by more than 5 s
 )

@@ -19,7 +19,12 @@ const (
 	recordsPerOld = 3
 )
 
-var closedMark = []byte(`"closed":true`)
+// How a line's JSON says that it is closed, counted in a ledger, left.
+var (
+	closedMark = []byte(`"closed":true`)
+	sourceMark = []byte(`"source":`)
+	leftMark   = []byte(`"leftAt":`)
+)
 
 // expire takes lines out of the state that nobody will ask for again, some at a
 // time: closed ones that are old enough, and those of accounts that their
@@ -94,6 +99,8 @@ func (o *oldLines) find() error {
 			if err := o.left(of, id); err != nil {
 				return false, err
 			}
+		} else if err := o.unfollowed(of, id, value); err != nil {
+			return false, err
 		}
 		if !bytes.Contains(value, closedMark) {
 			return true, nil
@@ -105,6 +112,11 @@ func (o *oldLines) find() error {
 // left tells the fold that a line is of an account that its channel has left.
 func (o *oldLines) left(of account, id string) error {
 	changes, err := catalog.Left(&o.f.view, of.channel, id, o.now)
+	return o.told(of, &changes, err)
+}
+
+// told takes in what became of a line.
+func (o *oldLines) told(of account, changes *catalog.Changes, err error) error {
 	if err != nil || len(changes.Lines) == 0 {
 		return err
 	}
@@ -112,7 +124,19 @@ func (o *oldLines) left(of account, id string) error {
 		o.f.note(&catalog.Fact{Channel: of.channel}, &changes.Notes[i])
 	}
 	o.hits++
-	return o.f.change(&changes)
+	return o.f.change(changes)
+}
+
+// unfollowed tells the fold that an open line is of a channel whose orders are
+// read no more, or again.
+func (o *oldLines) unfollowed(of account, id string, value []byte) error {
+	topology, _ := o.f.w.config.current()
+	counted, left := bytes.Contains(value, sourceMark), bytes.Contains(value, leftMark)
+	if followed := topology.StockSource[of.channel] != ""; followed == counted && (!followed || !left) {
+		return nil // as it should be
+	}
+	changes, err := catalog.Unfollowed(&o.f.view, topology, of.channel, id, o.now)
+	return o.told(of, &changes, err)
 }
 
 // end notes a closed line that is old enough to go.
