@@ -96,6 +96,10 @@ test-medusa: ## The Medusa driver against a real server (installs Medusa once, 3
 test-race: ## The pure packages under the race detector.
 	go test -race $(PURE)
 
+.PHONY: e2e
+e2e: ## Selaras and real shops on a real cluster (RUN and COUNT choose cases, KEEP=1 keeps the cluster; test/e2e/README.md).
+	@hack/e2e/run.sh
+
 .PHONY: bench
 bench: controlplane ## Measure the figures of docs/benchmarks.md.
 	KUBEBUILDER_ASSETS="$$(hack/controlplane/install.sh --print-dir)" go run ./test/bench

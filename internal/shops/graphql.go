@@ -15,6 +15,11 @@ import (
 // requestTimeout bounds one call of a shop's API; a busy machine takes seconds.
 const requestTimeout = 60 * time.Second
 
+// transport opens a connection for each call: a shop that is killed, frozen or
+// behind a tunnel closes an idle one without a word, and a call that finds that
+// out late cannot be told from one that the shop broke off.
+var transport = &http.Transport{DisableKeepAlives: true}
+
 // maxAnswer bounds the body that is read of a shop's answer, in bytes.
 const maxAnswer = 64 << 20
 
@@ -31,7 +36,7 @@ type graphql struct {
 }
 
 func newGraphQL(url string) *graphql {
-	return &graphql{url: url, http: &http.Client{Timeout: requestTimeout}}
+	return &graphql{url: url, http: &http.Client{Timeout: requestTimeout, Transport: transport}}
 }
 
 type graphqlError struct {

@@ -17,7 +17,7 @@ type rest struct {
 }
 
 func newREST(url string, header http.Header) *rest {
-	return &rest{url: url, http: &http.Client{Timeout: requestTimeout}, header: header}
+	return &rest{url: url, http: &http.Client{Timeout: requestTimeout, Transport: transport}, header: header}
 }
 
 // do sends body as JSON and decodes the answer into out; both may be nil. An

@@ -24,6 +24,7 @@ func TestMainJob(t *testing.T) {
 		func() { market = p.medusa(t, "market") },
 		func() { till = p.vendure(t, "till") },
 	)
+	var source *selarasv1alpha1.Channel
 	var sync *selarasv1alpha1.CatalogSync
 	// everywhere waits until a SKU is the same thing to buy in all three.
 	everywhere := func(t *testing.T, sku string, want shown) {
@@ -42,13 +43,14 @@ func TestMainJob(t *testing.T) {
 
 	job := features.New("a catalog on three shops").
 		Assess("the empty shops are filled", step(func(t *testing.T) {
-			p.ready(t, p.channel(t, "web", web, nil), p.channel(t, "market", market, nil), p.channel(t, "till", till, nil))
+			source = p.channel(t, "web", web, nil)
+			p.ready(t, source, p.channel(t, "market", market, nil), p.channel(t, "till", till, nil))
 			sync = p.sync(t, "main", "web", "market", "till")
 			p.inSync(t, sync)
 			within(t, soon, "the fill", same(web, market, till))
 		})).
 		Assess("status counts every item on every channel", step(func(t *testing.T) {
-			within(t, soon, "status of main", func(ctx context.Context) error { return p.counts(ctx, sync, 8, "market", "till") })
+			within(t, soon, "status of main", func(ctx context.Context) error { return p.counts(ctx, sync, 8, "market", "till", "web") })
 		})).
 		Assess("a price", step(func(t *testing.T) {
 			do(t, web.setPrice(t.Context(), "main-0", 4321))
@@ -64,6 +66,10 @@ func TestMainJob(t *testing.T) {
 		})).
 		Assess("a removed product", step(func(t *testing.T) {
 			do(t, web.remove(t.Context(), "main-2"))
+			// What is gone is seen when everything is compared: at spec.resync, or when asked for.
+			change(t, p.world, source, func(c *selarasv1alpha1.Channel) {
+				c.Annotations = map[string]string{selarasv1alpha1.RequestedAtAnnotation: "now"}
+			})
 			within(t, soon, "the removal", same(web, market, till))
 		})).
 		Assess("an order in each shop", step(func(t *testing.T) {
@@ -82,21 +88,21 @@ func TestMainJob(t *testing.T) {
 		})).
 		Assess("status and metrics say that all is in sync", step(func(t *testing.T) {
 			p.inSync(t, sync)
-			within(t, soon, "metrics", func(ctx context.Context) error { return p.lagSeries(ctx, "main", 8, "market", "till") })
+			within(t, soon, "metrics", func(ctx context.Context) error { return p.lagSeries(ctx, "main", 8, "market", "till", "web") })
 		})).
 		Feature()
 	environment.Test(t, job)
 }
 
 // counts says in what a sync's status differs from n items in sync on every
-// channel.
+// channel, the source included: its stock is kept too.
 func (p *place) counts(ctx context.Context, sync *selarasv1alpha1.CatalogSync, n int64, channels ...string) error {
 	if err := p.get(ctx, sync); err != nil {
 		return err
 	}
 	s := sync.Status
 	if s.Items == nil || *s.Items != n || len(s.Channels) != len(channels) {
-		return fmt.Errorf("status is %+v, want %d items on %v", s, n, channels)
+		return fmt.Errorf("status is %s, want %d items on %v", inWords(s), n, channels)
 	}
 	for _, c := range s.Channels {
 		if c.InSync != n || c.Pending != 0 || c.Failed != 0 || c.Drifted != 0 {

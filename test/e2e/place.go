@@ -2,9 +2,11 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,6 +37,9 @@ var restricted = map[string]string{"pod-security.kubernetes.io/enforce": "restri
 type place struct {
 	*world
 	namespace string
+
+	mu    sync.Mutex
+	shops []client.Object // pods and Services
 }
 
 // newPlace makes a namespace named after the test that enforces the restricted
@@ -54,14 +59,21 @@ func (w *world) newPlace(t *testing.T) *place {
 	return p
 }
 
+// closing makes objects of the shops end with the place, after its namespace:
+// until then connectors call them.
+func (p *place) closing(objects ...client.Object) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.shops = append(p.shops, objects...)
+}
+
 // namespaceFor is unique over repetitions of a test (-count).
 func namespaceFor(t *testing.T) string {
 	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(strings.TrimPrefix(t.Name(), "Test")))
 	return fmt.Sprintf("%s-%s", strings.TrimRight(name[:min(len(name), 40)], "-"), shortID())
 }
 
-// end deletes the namespace and waits until it is gone, because the connectors
-// in it must not meet the shops of the next case.
+// end deletes the namespace, waits until it is gone, and closes the shops.
 func (p *place) end(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), goneWithin+10*time.Second)
@@ -69,11 +81,24 @@ func (p *place) end(t *testing.T) {
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: p.namespace}}
 	if err := p.kube.Delete(ctx, namespace); err != nil && !apierrors.IsNotFound(err) {
 		t.Errorf("deleting namespace %s: %v", p.namespace, err)
-		return
 	}
 	if err := p.awaitGone(ctx, namespace, goneWithin); err != nil {
-		t.Errorf("namespace %s: %v; what it says: %+v", p.namespace, err, namespace.Status.Conditions)
+		t.Errorf("namespace %s: %v; what it says: %s", p.namespace, err, inWords(namespace.Status))
 	}
+	for _, object := range p.shops {
+		if err := p.kube.Delete(ctx, object, client.GracePeriodSeconds(0)); err != nil && !apierrors.IsNotFound(err) {
+			t.Errorf("closing the shop %s: %v", object.GetName(), err)
+		}
+	}
+}
+
+// inWords is a status as people read it.
+func inWords(status any) string {
+	text, err := json.Marshal(status)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
 }
 
 // awaitGone waits until an object is not there any more.
@@ -193,7 +218,7 @@ func (w *world) shows(t *testing.T, object client.Object, kind, want, says strin
 		}
 		c := meta.FindStatusCondition(conditionsOf(object), kind)
 		if c == nil || !strings.HasPrefix(string(c.Status)+"/"+c.Reason, want) || c.ObservedGeneration != object.GetGeneration() || !strings.Contains(c.Message, says) {
-			return fmt.Errorf("%s is %+v, want %s of generation %d that says %q; all: %+v", kind, c, want, object.GetGeneration(), says, conditionsOf(object))
+			return fmt.Errorf("%s is %s, want %s of generation %d that says %q; all: %s", kind, inWords(c), want, object.GetGeneration(), says, inWords(conditionsOf(object)))
 		}
 		return nil
 	})
@@ -218,7 +243,7 @@ func (w *world) inSync(t *testing.T, sync *selarasv1alpha1.CatalogSync) {
 		}
 		s := sync.Status
 		if !meta.IsStatusConditionTrue(s.Conditions, selarasv1alpha1.ConditionInSync) || !zero(s.Pending) || !zero(s.Failed) || s.OldestPendingTime != nil {
-			return fmt.Errorf("status is %+v", s)
+			return fmt.Errorf("status is %s", inWords(s))
 		}
 		return nil
 	})

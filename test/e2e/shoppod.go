@@ -49,9 +49,9 @@ func sideBySide(t *testing.T, starts ...func()) {
 
 // vendure starts a Vendure shop that sells the products, and ends with the
 // test.
-func (w *world) vendure(t *testing.T, name string, sells ...product) *shop {
+func (p *place) vendure(t *testing.T, name string, sells ...product) *shop {
 	t.Helper()
-	s, address := w.startShop(t, "vendure", name, map[string]string{
+	s, address := p.startShop(t, "vendure", name, map[string]string{
 		"SUPERADMIN_USERNAME": vendureUser, "SUPERADMIN_PASSWORD": vendurePassword,
 		"CHANNEL_TOKEN": strings.ToLower(rand.Text()),
 	})
@@ -64,9 +64,9 @@ func (w *world) vendure(t *testing.T, name string, sells ...product) *shop {
 
 // medusa starts a Medusa shop with a database of its own that sells the
 // products, and ends with the test.
-func (w *world) medusa(t *testing.T, name string, sells ...product) *shop {
+func (p *place) medusa(t *testing.T, name string, sells ...product) *shop {
 	t.Helper()
-	s, address := w.startShop(t, "medusa", name, map[string]string{"JWT_SECRET": rand.Text(), "COOKIE_SECRET": rand.Text()})
+	s, address := p.startShop(t, "medusa", name, map[string]string{"JWT_SECRET": rand.Text(), "COOKIE_SECRET": rand.Text()})
 	api := shops.NewMedusaAPI(address, medusaUser, medusaPassword)
 	s.people = medusaPeople{api}
 	s.credentials = map[string]string{"email": medusaUser, "password": medusaPassword}
@@ -88,22 +88,14 @@ func (s *shop) open(t *testing.T, prepare func(context.Context) error, sells []p
 
 // startShop starts a pod and a Service with the shop, and returns when its
 // health check passes, with its address from here.
-func (w *world) startShop(t *testing.T, kind, name string, environment map[string]string) (*shop, string) {
+func (p *place) startShop(t *testing.T, kind, name string, environment map[string]string) (*shop, string) {
 	t.Helper()
 	unique := name + "-" + shortID()
-	pod, service := shopPod(w.shopsImage, kind, unique, environment), shopService(unique)
-	w.create(t, pod, service)
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), soon)
-		defer cancel()
-		for _, object := range []client.Object{pod, service} {
-			if err := w.kube.Delete(ctx, object, client.GracePeriodSeconds(0)); err != nil {
-				t.Errorf("ending shop %s: %v", name, err)
-			}
-		}
-	})
+	pod, service := shopPod(p.shopsImage, kind, unique, environment), shopService(unique)
+	p.create(t, pod, service)
+	p.closing(pod, service)
 	within(t, shopStart, "start of shop "+name, func(ctx context.Context) error {
-		if err := w.kube.Get(ctx, client.ObjectKeyFromObject(pod), pod); err != nil {
+		if err := p.kube.Get(ctx, client.ObjectKeyFromObject(pod), pod); err != nil {
 			return err
 		}
 		if why := podTrouble(pod); why != "" {
@@ -113,9 +105,9 @@ func (w *world) startShop(t *testing.T, kind, name string, environment map[strin
 	})
 	s := &shop{
 		name: name, kind: kind, endpoint: fmt.Sprintf("http://%s.%s.svc:%d", unique, shopsNamespace, shopPort),
-		control: control{w, unique},
+		control: control{p.world, unique},
 	}
-	return s, w.forward(t, shopsNamespace, unique, shopPort)
+	return s, p.forward(t, shopsNamespace, unique, shopPort)
 }
 
 func shopPod(image, kind, name string, environment map[string]string) *corev1.Pod {
