@@ -2,12 +2,14 @@ package controllers_test
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,6 +17,7 @@ import (
 
 	selarasv1alpha1 "selaras.dev/selaras/api/v1alpha1"
 	"selaras.dev/selaras/internal/hub"
+	"selaras.dev/selaras/internal/metrics"
 	"selaras.dev/selaras/internal/workload"
 )
 
@@ -143,6 +146,43 @@ func TestHoldReachesTheConnectorFromTheNamespace(t *testing.T) {
 		}
 		return fmt.Errorf("Ready does not say that a hold is in force: %+v", channel.Status.Conditions)
 	})
+	wantHeld(t, metrics.ChannelHeld, namespace, map[string]float64{"webshop": 1})
+}
+
+// wantHeld waits until a metric tells of holds so, by the name of the resource.
+func wantHeld(t *testing.T, metric metrics.Definition, namespace string, want map[string]float64) {
+	t.Helper()
+	eventually(t, func() error {
+		got, err := seriesOf(metric, namespace, metric.Labels[1])
+		if err != nil {
+			return err
+		}
+		if !maps.Equal(got, want) {
+			return fmt.Errorf("%s is %v, want %v", metric.Name, got, want)
+		}
+		return nil
+	})
+}
+
+// A hold on one Channel is told of that one, and of it until it ends.
+func TestHoldIsToldOfWhatItHolds(t *testing.T) {
+	t.Parallel()
+	trio := newTrio(t)
+	namespace, sync := trio.namespace, trio.sync("main")
+	till := get(t, &selarasv1alpha1.Channel{}, namespace, "till")
+	create(t, sync)
+	wantHeld(t, metrics.ChannelHeld, namespace, map[string]float64{"web": 0, "market": 0, "till": 0})
+	wantHeld(t, metrics.SyncHeld, namespace, map[string]float64{"main": 0})
+	change(t, till, func(c *selarasv1alpha1.Channel) {
+		c.Annotations = map[string]string{selarasv1alpha1.HoldAnnotation: "forever|wrong prices"}
+	})
+	change(t, sync, func(s *selarasv1alpha1.CatalogSync) {
+		s.Annotations = map[string]string{selarasv1alpha1.HoldAnnotation: "2000-01-01T00:00:00Z|long ago"}
+	})
+	wantHeld(t, metrics.ChannelHeld, namespace, map[string]float64{"web": 0, "market": 0, "till": 1})
+	wantHeld(t, metrics.SyncHeld, namespace, map[string]float64{"main": 0})
+	change(t, till, func(c *selarasv1alpha1.Channel) { c.Annotations = nil })
+	wantHeld(t, metrics.ChannelHeld, namespace, map[string]float64{"web": 0, "market": 0, "till": 0})
 }
 
 func TestSuspendedChannelIsLeftAsItIs(t *testing.T) {
@@ -277,6 +317,35 @@ func TestDelistWaitsForTheConnectorAndThenLetsGo(t *testing.T) {
 	wantGone(t, channel)
 }
 
+// An emergency stop stops a delisting too.
+func TestHoldKeepsDelistFromWriting(t *testing.T) {
+	t.Parallel()
+	namespace := newNamespace(t)
+	channel := newChannel(namespace, "webshop")
+	channel.Spec.DeletionPolicy = selarasv1alpha1.DeletionDelist
+	channel.Annotations = map[string]string{selarasv1alpha1.HoldAnnotation: "forever|wrong prices"}
+	create(t, channel)
+	connector := startConnector(t, namespace, "webshop")
+	if err := kube.Delete(t.Context(), channel); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() error {
+		if config := connector.channelConfig("webshop", 0); !config.Delist || config.Hold == nil {
+			return fmt.Errorf("the connector was handed delist %t, hold %+v, want both", config.Delist, config.Hold)
+		}
+		return nil
+	})
+	change(t, channel, func(c *selarasv1alpha1.Channel) { c.Annotations = nil })
+	eventually(t, func() error {
+		if config := connector.channelConfig("webshop", 0); !config.Delist || config.Hold != nil {
+			return fmt.Errorf("the connector was handed delist %t, hold %+v, want the first alone", config.Delist, config.Hold)
+		}
+		return nil
+	})
+}
+
+// Nothing can be made in a namespace that ends, so that the event is about the
+// namespace.
 func TestDelistInAnEndingNamespaceLetsGoAtOnce(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t)
@@ -296,6 +365,18 @@ func TestDelistInAnEndingNamespaceLetsGoAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantGone(t, channel)
+	eventually(t, func() error {
+		var list eventsv1.EventList
+		if err := kube.List(t.Context(), &list, client.InNamespace(metav1.NamespaceDefault)); err != nil {
+			return err
+		}
+		for _, e := range list.Items {
+			if e.Regarding.Kind == "Namespace" && e.Regarding.Name == namespace && e.Reason == selarasv1alpha1.ReasonOrphaned && strings.Contains(e.Note, "Channel webshop") {
+				return nil
+			}
+		}
+		return fmt.Errorf("none of %d events of the cluster says that the listings were left", len(list.Items))
+	})
 }
 
 func TestOrphanHasNoFinalizer(t *testing.T) {

@@ -72,7 +72,7 @@ func TestTheOperatorExportsWhatTheCatalogueSays(t *testing.T) {
 	})
 	metricstest.Check(t, ctrlmetrics.Registry, "operator")
 	metricstest.Exports(t, ctrlmetrics.Registry, metrics.SyncLag, metrics.SyncOldestPending, metrics.SyncLagTarget, metrics.SyncItems,
-		metrics.SyncOldestFailed, metrics.SyncSourceInfo, metrics.ChannelInfo, metrics.HubDurability)
+		metrics.SyncOldestFailed, metrics.SyncSourceInfo, metrics.SyncHeld, metrics.ChannelInfo, metrics.ChannelHeld, metrics.HubDurability)
 	for _, want := range []struct {
 		metric metrics.Definition
 		label  string

@@ -9,6 +9,7 @@ import (
 
 	selarasv1alpha1 "selaras.dev/selaras/api/v1alpha1"
 	"selaras.dev/selaras/controllers/dataplane"
+	"selaras.dev/selaras/controllers/hold"
 	"selaras.dev/selaras/internal/hub"
 	"selaras.dev/selaras/internal/metrics"
 	"selaras.dev/selaras/internal/workload"
@@ -21,7 +22,7 @@ type Collector struct {
 	client client.Reader
 	plane  *dataplane.Plane
 
-	lag, oldest, target, items, failed, source, durability *prometheus.Desc
+	lag, oldest, target, items, failed, source, held, durability *prometheus.Desc
 }
 
 // NewCollector makes a Collector that lists CatalogSyncs from the cache.
@@ -30,13 +31,13 @@ func NewCollector(reader client.Reader, plane *dataplane.Plane) *Collector {
 		client: reader, plane: plane,
 		lag: metrics.SyncLag.Desc(), oldest: metrics.SyncOldestPending.Desc(), target: metrics.SyncLagTarget.Desc(),
 		items: metrics.SyncItems.Desc(), failed: metrics.SyncOldestFailed.Desc(),
-		source: metrics.SyncSourceInfo.Desc(), durability: metrics.HubDurability.Desc(),
+		source: metrics.SyncSourceInfo.Desc(), held: metrics.SyncHeld.Desc(), durability: metrics.HubDurability.Desc(),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(descs chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.lag, c.oldest, c.target, c.items, c.failed, c.source, c.durability} {
+	for _, d := range []*prometheus.Desc{c.lag, c.oldest, c.target, c.items, c.failed, c.source, c.held, c.durability} {
 		descs <- d
 	}
 }
@@ -59,6 +60,9 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 		sync := &list.Items[i]
 		namespaces[sync.Namespace] = true
 		out <- prometheus.MustNewConstMetric(c.source, prometheus.GaugeValue, 1, sync.Namespace, sync.Name, sync.Spec.Source.Channel)
+		if held, err := hold.On(ctx, c.client, sync); err == nil {
+			out <- prometheus.MustNewConstMetric(c.held, prometheus.GaugeValue, hold.Gauge(held), sync.Namespace, sync.Name)
+		}
 		for j := range sync.Status.Channels {
 			c.collectChannel(out, now, sync, sync.Status.Channels[j].Name)
 		}

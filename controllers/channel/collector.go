@@ -9,6 +9,7 @@ import (
 
 	selarasv1alpha1 "selaras.dev/selaras/api/v1alpha1"
 	"selaras.dev/selaras/controllers/dataplane"
+	"selaras.dev/selaras/controllers/hold"
 	"selaras.dev/selaras/internal/metrics"
 )
 
@@ -17,22 +18,23 @@ import (
 // namespaces it tells what they use of the hub, which must not depend on a
 // worker that a full hub keeps from working.
 type Collector struct {
-	client               client.Reader
-	plane                *dataplane.Plane
-	info, storage, limit *prometheus.Desc
+	client client.Reader
+	plane  *dataplane.Plane
+
+	info, held, storage, limit *prometheus.Desc
 }
 
 // NewCollector makes a Collector that lists Channels from the cache.
 func NewCollector(reader client.Reader, plane *dataplane.Plane) *Collector {
 	return &Collector{
 		client: reader, plane: plane,
-		info: metrics.ChannelInfo.Desc(), storage: metrics.HubStorage.Desc(), limit: metrics.HubStorageLimit.Desc(),
+		info: metrics.ChannelInfo.Desc(), held: metrics.ChannelHeld.Desc(), storage: metrics.HubStorage.Desc(), limit: metrics.HubStorageLimit.Desc(),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(descs chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.info, c.storage, c.limit} {
+	for _, d := range []*prometheus.Desc{c.info, c.held, c.storage, c.limit} {
 		descs <- d
 	}
 }
@@ -59,6 +61,9 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 		}
 		out <- prometheus.MustNewConstMetric(c.info, prometheus.GaugeValue, 1,
 			channel.Spec.Type, string(state), channel.Namespace, channel.Name)
+		if held, err := hold.On(ctx, c.client, channel); err == nil {
+			out <- prometheus.MustNewConstMetric(c.held, prometheus.GaugeValue, hold.Gauge(held), channel.Namespace, channel.Name)
+		}
 	}
 	for namespace := range namespaces {
 		if storage, known := c.plane.Storage(namespace); known {

@@ -103,7 +103,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		in.failure = faults.Of(err)
 		return ctrl.Result{}, err
 	}
-	if in.hold, err = r.holdInForce(ctx, channel); err != nil {
+	if in.hold, err = hold.On(ctx, r.Client, channel); err != nil {
 		in.failure = faults.Of(err)
 		return ctrl.Result{}, err
 	}
@@ -272,14 +272,6 @@ func (r *Reconciler) reconcileFinalizer(ctx context.Context, channel *selarasv1a
 		return fmt.Errorf("changing the finalizers of Channel %s/%s: %w", channel.Namespace, channel.Name, err)
 	}
 	return nil
-}
-
-func (r *Reconciler) holdInForce(ctx context.Context, channel *selarasv1alpha1.Channel) (*workload.Hold, error) {
-	var namespace corev1.Namespace
-	if err := r.Client.Get(ctx, types.NamespacedName{Name: channel.Namespace}, &namespace); err != nil {
-		return nil, fmt.Errorf("reading namespace %s for its hold: %w", channel.Namespace, err)
-	}
-	return hold.InForce(time.Now(), channel.Annotations, namespace.Annotations), nil
 }
 
 // untilHoldEnds is when the Channel must be looked at again for its hold.

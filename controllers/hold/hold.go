@@ -4,8 +4,14 @@
 package hold
 
 import (
+	"context"
+	"fmt"
 	"strings"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	selarasv1alpha1 "selaras.dev/selaras/api/v1alpha1"
 	"selaras.dev/selaras/internal/workload"
@@ -13,6 +19,24 @@ import (
 
 // forever is the word for a hold without an end.
 const forever = "forever"
+
+// On returns the hold that is in force now on an object, by its own annotation
+// or its namespace's, and nil when there is none.
+func On(ctx context.Context, reader client.Reader, object client.Object) (*workload.Hold, error) {
+	var namespace corev1.Namespace
+	if err := reader.Get(ctx, types.NamespacedName{Name: object.GetNamespace()}, &namespace); err != nil {
+		return nil, fmt.Errorf("reading namespace %s for its hold: %w", object.GetNamespace(), err)
+	}
+	return InForce(time.Now(), object.GetAnnotations(), namespace.Annotations), nil
+}
+
+// Gauge is a hold as a metric's value.
+func Gauge(h *workload.Hold) float64 {
+	if h == nil {
+		return 0
+	}
+	return 1
+}
 
 // InForce returns the hold that is in force now among the annotations given,
 // the one that lasts longest, and nil when there is none. Later annotations

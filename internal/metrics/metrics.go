@@ -85,6 +85,11 @@ var (
 		Help:   "1 for the channel that is the source of the CatalogSync.",
 		Labels: syncLabels,
 	}
+	SyncHeld = Definition{
+		Name: "selaras_sync_held", Kind: Gauge, From: []string{"operator"},
+		Help:   "1 while annotation selaras.dev/hold, of the CatalogSync or its namespace, keeps it from writing, else 0.",
+		Labels: []string{"namespace", "catalogsync"},
+	}
 	SyncPropagation = Definition{
 		Name: "selaras_sync_propagation_seconds", Kind: Histogram, From: []string{"connector"},
 		Help:    "Time from the commit of a change in the hub to its confirmation on the channel by read-back.",
@@ -105,6 +110,11 @@ var (
 		Name: "selaras_channel_info", Kind: Gauge, From: []string{"operator"},
 		Help:   "1 for every Channel, with its type and its spec.state: Running, Paused, Stopped.",
 		Labels: append([]string{"type", "state"}, channelLabels...),
+	}
+	ChannelHeld = Definition{
+		Name: "selaras_channel_held", Kind: Gauge, From: []string{"operator"},
+		Help:   "1 while annotation selaras.dev/hold, of the Channel or its namespace, keeps the channel from being written, else 0.",
+		Labels: channelLabels,
 	}
 	ChannelUp = Definition{
 		Name: "selaras_channel_up", Kind: Gauge, From: []string{"connector"},
@@ -162,8 +172,8 @@ var (
 // All lists every definition, in the order of the documentation.
 func All() []Definition {
 	return []Definition{
-		SyncLag, SyncOldestPending, SyncLagTarget, SyncItems, SyncOldestFailed, SyncSourceInfo, SyncPropagation, SyncEndToEnd,
-		ChannelInfo, ChannelUp, ChannelIntake, APIRequests, APIRequestDuration, RateLimitWait,
+		SyncLag, SyncOldestPending, SyncLagTarget, SyncItems, SyncOldestFailed, SyncSourceInfo, SyncHeld, SyncPropagation, SyncEndToEnd,
+		ChannelInfo, ChannelHeld, ChannelUp, ChannelIntake, APIRequests, APIRequestDuration, RateLimitWait,
 		Facts, FactsBacklog, HubStorage, HubStorageLimit, HubDurability,
 	}
 }
