@@ -126,7 +126,7 @@ func (a *api) post(ctx context.Context, o operation, token string) (*answer, err
 		return nil, classifyStatus(o.what, o.write, response.StatusCode, response.Header)
 	}
 	if len(decoded.Errors) > 0 {
-		return nil, classify(o.what, o.write, decoded.Errors)
+		return nil, inField(decoded.Errors[0], classify(o.what, o.write, decoded.Errors))
 	}
 	if response.StatusCode != http.StatusOK {
 		return nil, classifyStatus(o.what, o.write, response.StatusCode, response.Header)

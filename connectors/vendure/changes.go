@@ -10,7 +10,8 @@ import (
 
 // changePosition is the cursor of ReadChanges. A change of a product (its
 // name, its description, whether it is enabled) leaves its variants' updatedAt
-// alone, so products are a second list, read in the same requests.
+// alone, so products are a second list, read in the same requests; the variants
+// of those that changed follow in another one.
 type changePosition struct {
 	Variants feed `json:"v"`
 	Products feed `json:"p"`
@@ -26,7 +27,7 @@ const newestQuery = `query Newest($variants: ProductVariantListOptions!, $produc
 
 const changesQuery = `query Changes($variants: ProductVariantListOptions!, $products: ProductListOptions!, $ofVariants: Boolean!, $ofProducts: Boolean!) {
   productVariants(options: $variants) @include(if: $ofVariants) { totalItems items { ...Variant } }
-  products(options: $products) @include(if: $ofProducts) { totalItems items { id updatedAt variants { ...Variant } } }
+  products(options: $products) @include(if: $ofProducts) { totalItems items { id updatedAt } }
   ` + stockSettings + `
 }` + variantFields
 
@@ -37,13 +38,9 @@ type changeList struct {
 		Items []struct {
 			ID        string    `json:"id"`
 			UpdatedAt time.Time `json:"updatedAt"`
-			Variants  []variant `json:"variants"`
 		} `json:"items"`
 	} `json:"products"`
 }
-
-// productsPerPage is small because each comes with all of its variants.
-const productsPerPage = 20
 
 // ReadChanges implements driver.ChangeReader. It sees changes of content,
 // price and stock written through the API or the dashboard; a sale or a
@@ -86,7 +83,7 @@ func (c *connection) nextChanges(ctx context.Context, s *shop, what string, at *
 	var data changeList
 	err := c.api.do(ctx, operation{what: what, query: changesQuery, language: s.language, variables: map[string]any{
 		"variants": at.Variants.options("updatedAt", limit, nil), "ofVariants": !at.VariantsRead,
-		"products": at.Products.options("updatedAt", min(limit, productsPerPage), nil), "ofProducts": !at.ProductsRead,
+		"products": at.Products.options("updatedAt", limit, nil), "ofProducts": !at.ProductsRead,
 	}}, &data)
 	if err != nil {
 		return nil, false, err
@@ -111,11 +108,17 @@ func (c *connection) nextChanges(ctx context.Context, s *shop, what string, at *
 		}
 		from, more := at.Products.advance(items, data.Products.Total)
 		at.ProductsRead = !more
+		var changed []string
 		for _, p := range data.Products.Items[from:] {
-			for _, v := range p.Variants {
-				listings = append(listings, c.listing(v, s, data.Global))
+			if !c.own.isAsMade(p.ID, p.UpdatedAt) {
+				changed = append(changed, p.ID)
 			}
 		}
+		ofProducts, err := c.variantsOf(ctx, s, changed)
+		if err != nil {
+			return nil, false, err
+		}
+		listings = append(listings, ofProducts...)
 	}
 	if !at.VariantsRead || !at.ProductsRead {
 		return listings, true, nil
@@ -124,6 +127,14 @@ func (c *connection) nextChanges(ctx context.Context, s *shop, what string, at *
 	at.Variants.end(time.Now())
 	at.Products.end(time.Now())
 	return listings, false, nil
+}
+
+// variantsOf reads the variants of the products.
+func (c *connection) variantsOf(ctx context.Context, s *shop, products []string) ([]driver.Listing, error) {
+	if len(products) == 0 {
+		return nil, nil
+	}
+	return c.readChunk(ctx, s, map[string]any{"productId": map[string]any{"in": products}})
 }
 
 func (c *connection) startChanges(ctx context.Context, what string) (driver.ChangePage, error) {

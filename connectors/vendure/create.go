@@ -14,9 +14,7 @@ const createMutation = `mutation CreateVariants($input: [CreateProductVariantInp
 }` + variantFields
 
 // CreateListings implements driver.ListingCreator. Variants that exist by SKU
-// are updated. Every step finds again what an earlier, interrupted run made:
-// the product by its slug, option groups and options by their codes, variants
-// by their SKU.
+// are updated. Every step finds again what an earlier, interrupted run made.
 func (c *connection) CreateListings(ctx context.Context, intents []driver.Intent) ([]driver.Outcome, error) {
 	ctx = driver.WithOperation(ctx, driver.OpCreate)
 	s, err := c.shop.read(ctx, c)
@@ -29,57 +27,131 @@ func (c *connection) CreateListings(ctx context.Context, intents []driver.Intent
 	case <-ctx.Done():
 		return nil, driver.TransportError("create listings", false, ctx.Err())
 	}
-	have, err := c.readKeys(ctx, s, keysOf(intents))
-	if err != nil {
-		return nil, err
+	b := &creation{c: c, s: s, intents: intents, outcomes: make([]driver.Outcome, len(intents)), made: map[string]bool{}}
+	all := make([]int, len(intents))
+	for i := range all {
+		all[i] = i
 	}
-	exists := map[string]bool{}
-	for _, l := range have {
-		exists[l.SKU] = true
+	b.create(ctx, all)
+	if b.whole != nil {
+		return nil, b.whole
 	}
-	var (
-		outcomes = make([]driver.Outcome, len(intents))
-		known    []int
-		groups   = map[string][]int{}
-		order    []string
-	)
-	for i, intent := range intents {
-		if exists[intent.SKU] {
-			known = append(known, i)
-			continue
-		}
-		if refusal := c.cannotCreate(s, intent); refusal != nil {
-			outcomes[i] = *refusal
-			continue
-		}
-		// A SKU named twice is made once and then updated.
-		exists[intent.SKU] = true
-		key := intent.Content.Product.Key
-		if groups[key] == nil {
-			order = append(order, key)
-		}
-		groups[key] = append(groups[key], i)
-	}
-	for _, key := range order {
-		c.createGroup(ctx, s, intents, groups[key], outcomes)
-	}
-	if len(known) > 0 {
-		updates := make([]driver.Intent, len(known))
-		for n, i := range known {
-			updates[n] = intents[i]
-			updates[n].Ref = ""
-		}
-		c.updateEach(ctx, s, updates, known, outcomes)
-	}
-	return outcomes, nil
+	return b.outcomes, nil
 }
 
-func keysOf(intents []driver.Intent) []driver.Key {
-	keys := make([]driver.Key, len(intents))
-	for i, intent := range intents {
-		keys[i] = driver.Key{SKU: intent.SKU}
+// creation is one call of CreateListings. It takes a request for each step,
+// not for each listing: what there is, products and option groups, the groups
+// of the products, variants.
+type creation struct {
+	c        *connection
+	s        *shop
+	intents  []driver.Intent
+	outcomes []driver.Outcome
+	// made are the ids of products that this call made.
+	made map[string]bool
+	// whole is an error that hit every intent alike.
+	whole error
+}
+
+// create makes the listings of the intents at those indexes, and updates those
+// that exist.
+func (b *creation) create(ctx context.Context, at []int) {
+	if len(at) == 0 {
+		return
 	}
-	return keys
+	p, err := b.c.find(ctx, b.s, b.pick(at))
+	if err != nil {
+		b.fail(at, err)
+		return
+	}
+	fresh, known := b.divide(p, at)
+	err = b.c.makeProducts(ctx, b.s, p, needsOf(b.pick(fresh)))
+	var one *blame
+	if errors.As(err, &one) {
+		b.without(ctx, one, fresh)
+	} else if err != nil {
+		b.fail(fresh, err)
+	} else {
+		for _, product := range p.products {
+			b.made[product.ID] = b.made[product.ID] || product.made
+		}
+		b.createVariants(ctx, fresh, b.inputs(p, fresh))
+		b.finishProducts(ctx, fresh)
+	}
+	b.update(ctx, p, known)
+}
+
+func (b *creation) pick(at []int) []driver.Intent {
+	intents := make([]driver.Intent, len(at))
+	for n, i := range at {
+		intents[n] = b.intents[i]
+	}
+	return intents
+}
+
+// fail tells what hit these intents.
+func (b *creation) fail(at []int, err error) {
+	for _, i := range at {
+		b.outcomes[i] = driver.OutcomeOf(err)
+	}
+	if len(at) == len(b.intents) && driver.ClassOf(err) != driver.ClassBatchRejected {
+		b.whole = err
+	}
+}
+
+// divide tells listings that are to be made from those that exist, and refuses
+// those that cannot be made. A SKU named twice is made once and then updated.
+func (b *creation) divide(p *parts, at []int) (fresh, known []int) {
+	named := map[string]bool{}
+	for _, i := range at {
+		intent := b.intents[i]
+		if len(p.variants[intent.SKU]) > 0 || named[intent.SKU] {
+			known = append(known, i)
+		} else if refusal := b.c.cannotCreate(b.s, intent); refusal != nil {
+			b.outcomes[i] = *refusal
+		} else {
+			named[intent.SKU] = true
+			fresh = append(fresh, i)
+		}
+	}
+	return fresh, known
+}
+
+// without goes on without the product to blame. Where it has several listings,
+// one of them may be: each is tried alone.
+func (b *creation) without(ctx context.Context, one *blame, at []int) {
+	var blamed, rest []int
+	for _, i := range at {
+		if b.intents[i].Content.Product.Key == one.key {
+			blamed = append(blamed, i)
+		} else {
+			rest = append(rest, i)
+		}
+	}
+	if len(blamed) == 1 || driver.ClassOf(one) == driver.ClassUnknown {
+		b.fail(blamed, one)
+	} else {
+		for _, i := range blamed {
+			b.create(ctx, []int{i})
+		}
+	}
+	b.create(ctx, rest)
+}
+
+// update writes listings that exist. One that bears a SKU alone is known by its
+// Ref.
+func (b *creation) update(ctx context.Context, p *parts, at []int) {
+	if len(at) == 0 {
+		return
+	}
+	updates := b.pick(at)
+	for n := range updates {
+		updates[n].Ref = ""
+		if refs := p.variants[updates[n].SKU]; len(refs) == 1 {
+			updates[n].Ref = refs[0]
+		}
+	}
+	b.c.updateEach(ctx, b.s, updates, at, b.outcomes)
 }
 
 // updateEach writes intents whose listings exist; a refused batch is written
@@ -126,126 +198,98 @@ func (c *connection) cannotCreate(s *shop, intent driver.Intent) *driver.Outcome
 	return nil
 }
 
-// createGroup makes the variants of one product.
-func (c *connection) createGroup(ctx context.Context, s *shop, intents []driver.Intent, at []int, outcomes []driver.Outcome) {
-	fail := func(at []int, err error) {
-		for _, i := range at {
-			outcomes[i] = driver.OutcomeOf(err)
+// inputs are the CreateProductVariantInput of the intents.
+func (b *creation) inputs(p *parts, at []int) []map[string]any {
+	inputs := make([]map[string]any, len(at))
+	for n, i := range at {
+		intent := b.intents[i]
+		product := p.products[intent.Content.Product.Key]
+		// cannotCreate has checked it.
+		price, _ := toStored(*intent.Price, b.s.precision)
+		inputs[n] = map[string]any{
+			"productId":    product.ID,
+			"sku":          intent.SKU,
+			"enabled":      intent.Content.Enabled,
+			"translations": b.s.translation(intent.Content.Title),
+			"price":        price,
+			"stockLevels":  []any{map[string]any{"stockLocationId": b.s.location, "stockOnHand": intent.Stock.Quantity}},
+			"optionIds":    product.optionIDs(intent.Content.Options),
+			// The shop's default may be not to track, and then stock would mean nothing.
+			"trackInventory": "TRUE",
+		}
+		if p.taxCategory != "" {
+			inputs[n]["taxCategoryId"] = p.taxCategory
 		}
 	}
-	p, err := c.ensureProduct(ctx, s, *intents[at[0]].Content)
-	if err != nil {
-		fail(at, err)
-		return
-	}
-	taxCategory, err := c.taxCategory(ctx)
-	if err != nil {
-		fail(at, err)
-		return
-	}
-	var (
-		input []map[string]any
-		ready []int
-	)
-	for _, i := range at {
-		options, err := c.ensureOptions(ctx, s, p, intents[i].Content.Options)
-		if err != nil {
-			fail([]int{i}, err)
-			continue
-		}
-		input = append(input, c.variantInput(s, p.ID, taxCategory, options, intents[i]))
-		ready = append(ready, i)
-	}
-	c.createVariants(ctx, s, intents, ready, input, outcomes)
-	c.finishProduct(ctx, s, intents, ready, outcomes)
+	return inputs
 }
 
-func (c *connection) variantInput(s *shop, productID, taxCategory string, options []string, intent driver.Intent) map[string]any {
-	// cannotCreate has checked it.
-	price, _ := toStored(*intent.Price, s.precision)
-	input := map[string]any{
-		"productId":    productID,
-		"sku":          intent.SKU,
-		"enabled":      intent.Content.Enabled,
-		"translations": []any{map[string]any{"languageCode": s.language, "name": intent.Content.Title}},
-		"price":        price,
-		"stockLevels":  []any{map[string]any{"stockLocationId": s.location, "stockOnHand": intent.Stock.Quantity}},
-		"optionIds":    options,
-		// The shop's default may be not to track, and then stock would mean nothing.
-		"trackInventory": "TRUE",
-	}
-	if taxCategory != "" {
-		input["taxCategoryId"] = taxCategory
-	}
-	return input
-}
-
-// createVariants makes the variants in one transaction, and each alone when
-// the shop refuses them together.
-func (c *connection) createVariants(ctx context.Context, s *shop, intents []driver.Intent, at []int, input []map[string]any, outcomes []driver.Outcome) {
+// createVariants makes the variants in one transaction, and halves of them
+// where the shop refuses them together.
+func (b *creation) createVariants(ctx context.Context, at []int, inputs []map[string]any) {
 	if len(at) == 0 {
 		return
 	}
-	global, err := c.stockSettings(ctx)
+	global, err := b.c.stockSettings(ctx)
 	var data struct {
 		Created []*variant `json:"createProductVariants"`
 	}
 	if err == nil {
-		err = c.api.do(ctx, operation{
-			what: "create listings", query: createMutation, write: true, language: s.language,
-			variables: map[string]any{"input": input},
+		err = b.c.api.do(ctx, operation{
+			what: "create listings", query: createMutation, write: true, language: b.s.language,
+			variables: map[string]any{"input": inputs},
 		}, &data)
 	}
-	var e *driver.Error
-	if errors.As(err, &e) && e.Class == driver.ClassBatchRejected && len(at) > 1 {
-		for n := range at {
-			c.createVariants(ctx, s, intents, at[n:n+1], input[n:n+1], outcomes)
-		}
+	if err != nil && driver.ClassOf(err) == driver.ClassBatchRejected && len(at) > 1 {
+		half := len(at) / 2
+		b.createVariants(ctx, at[:half], inputs[:half])
+		b.createVariants(ctx, at[half:], inputs[half:])
 		return
 	}
 	if err != nil {
-		for _, i := range at {
-			outcomes[i] = driver.OutcomeOf(err)
-		}
+		b.fail(at, err)
 		return
 	}
 	stored := map[string]driver.Listing{}
 	for _, v := range data.Created {
-		if v != nil {
-			stored[v.SKU] = c.listing(*v, s, global)
+		if v == nil {
+			continue
+		}
+		stored[v.SKU] = b.c.listing(*v, b.s, global)
+		if b.made[v.Product.ID] {
+			b.c.own.note(v.Product.ID, v.Product.UpdatedAt)
 		}
 	}
 	for _, i := range at {
-		l, ok := stored[intents[i].SKU]
+		l, ok := stored[b.intents[i].SKU]
 		if !ok {
-			outcomes[i] = driver.Outcome{Kind: driver.Accepted, Reason: reasonBadAnswer, Message: "the answer did not hold the variant"}
+			b.outcomes[i] = driver.Outcome{Kind: driver.Accepted, Reason: reasonBadAnswer, Message: "the answer did not hold the variant"}
 			continue
 		}
-		outcomes[i] = verdict(intents[i], l)
-		outcomes[i].Stored = &l
+		b.outcomes[i] = verdict(b.intents[i], l)
+		b.outcomes[i].Stored = &l
 	}
 }
 
-// finishProduct writes what an existing product should show and does not, by
+// finishProducts writes what existing products should show and do not, by
 // updating the variants just made that are not yet as intended.
-func (c *connection) finishProduct(ctx context.Context, s *shop, intents []driver.Intent, at []int, outcomes []driver.Outcome) {
+func (b *creation) finishProducts(ctx context.Context, at []int) {
 	var (
 		updates []driver.Intent
 		where   []int
 	)
 	for _, i := range at {
-		if outcomes[i].Kind == driver.Accepted && outcomes[i].Stored != nil {
-			update := intents[i]
-			update.Ref = outcomes[i].Stored.Ref
+		if b.outcomes[i].Kind == driver.Accepted && b.outcomes[i].Stored != nil {
+			update := b.intents[i]
+			update.Ref = b.outcomes[i].Stored.Ref
 			update.Price, update.Stock = nil, nil
 			updates = append(updates, update)
 			where = append(where, i)
 		}
 	}
-	if len(updates) == 0 {
-		return
+	if len(updates) > 0 {
+		b.c.updateEach(ctx, b.s, updates, where, b.outcomes)
 	}
-	c.updateEach(ctx, s, updates, where, outcomes)
 }
 
 // isSlug says that Vendure would keep the text as a slug.

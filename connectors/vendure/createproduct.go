@@ -2,22 +2,13 @@ package vendure
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
-	"hash/fnv"
 	"slices"
-	"strings"
 
 	"selaras.dev/selaras/connectors/driver"
 )
 
-// productOptions is a product with its option groups.
-type productOptions struct {
-	ID     string        `json:"id"`
-	Slug   string        `json:"slug"`
-	Groups []optionGroup `json:"optionGroups"`
-}
-
+// optionGroup is an option group with its options.
 type optionGroup struct {
 	ID      string  `json:"id"`
 	Name    string  `json:"name"`
@@ -25,207 +16,284 @@ type optionGroup struct {
 	Options []named `json:"options"`
 }
 
-const optionFields = `optionGroups { id name code options { id name } }`
-
-const productBySlugQuery = `query ProductBySlug($slug: String!) {
-  products(options: {take: 2, filter: {slug: {eq: $slug}}}) { items { id slug ` + optionFields + ` } }
-}`
-
-const createProductMutation = `mutation CreateProduct($input: CreateProductInput!) {
-  createProduct(input: $input) { id slug ` + optionFields + ` }
-}`
-
-// ensureProduct finds the product by its key or makes it.
-func (c *connection) ensureProduct(ctx context.Context, s *shop, content driver.Content) (*productOptions, error) {
-	const what = "create product"
-	key := content.Product.Key
-	var found struct {
-		Products struct {
-			Items []productOptions `json:"items"`
-		} `json:"products"`
+// option is the id of the option of that name.
+func (g *optionGroup) option(name string) (id string, found bool) {
+	i := slices.IndexFunc(g.Options, func(o named) bool { return o.Name == name })
+	if i < 0 {
+		return "", false
 	}
-	err := c.api.do(ctx, operation{what: what, query: productBySlugQuery, language: s.language, variables: map[string]any{"slug": key}}, &found)
-	if err != nil {
-		return nil, err
-	}
-	if len(found.Products.Items) > 0 {
-		return &found.Products.Items[0], nil
-	}
-	var made struct {
-		Product productOptions `json:"createProduct"`
-	}
-	err = c.api.do(ctx, operation{
-		what: what, query: createProductMutation, write: true, language: s.language,
-		variables: map[string]any{"input": map[string]any{
-			"enabled": true,
-			"translations": []any{map[string]any{
-				"languageCode": s.language, "name": content.Product.Title, "slug": key, "description": content.Product.Description,
-			}},
-		}},
-	}, &made)
-	if err != nil {
-		return nil, err
-	}
-	if made.Product.Slug == key {
-		return &made.Product, nil
-	}
-	// Another product holds the slug in a way the filter does not see. Made
-	// under another slug it would be made again and again.
-	var gone struct{}
-	err = c.api.do(ctx, operation{
-		what: what, query: `mutation DeleteProduct($id: ID!) { deleteProduct(id: $id) { result } }`, write: true,
-		variables: map[string]any{"id": made.Product.ID},
-	}, &gone)
-	if err != nil {
-		return nil, err
-	}
-	return nil, &driver.Error{Class: driver.ClassBatchRejected, Op: what, Reason: "SlugTaken", Message: driver.ClipMessage(fmt.Sprintf("the shop would not give the slug %q to a new product", key))}
+	return g.Options[i].ID, true
 }
 
-// ensureOptions finds or makes the groups and options that tell a variant from
-// its siblings, and returns the ids of the options.
-func (c *connection) ensureOptions(ctx context.Context, s *shop, p *productOptions, options []driver.Option) ([]string, error) {
+// productOptions is a product with its option groups.
+type productOptions struct {
+	ID           string `json:"id"`
+	Slug         string `json:"slug"`
+	Translations []struct {
+		Slug string `json:"slug"`
+	} `json:"translations"`
+	Groups []*optionGroup `json:"optionGroups"`
+	// made: the product was made just now.
+	made bool
+}
+
+// group is the product's group of that name; nil for none.
+func (p *productOptions) group(name string) *optionGroup {
+	i := slices.IndexFunc(p.Groups, func(g *optionGroup) bool { return g.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return p.Groups[i]
+}
+
+// optionIDs are those of the options that tell a variant from its siblings.
+func (p *productOptions) optionIDs(options []driver.Option) []string {
 	ids := make([]string, 0, len(options))
-	for _, option := range options {
-		group, err := c.ensureGroup(ctx, s, p, option.Name)
-		if err != nil {
-			return nil, err
-		}
-		i := slices.IndexFunc(group.Options, func(o named) bool { return o.Name == option.Value })
-		if i < 0 {
-			made, err := c.createOption(ctx, s, group.ID, option.Value)
-			if err != nil {
-				return nil, err
+	for _, o := range options {
+		if group := p.group(o.Name); group != nil {
+			if id, found := group.option(o.Value); found {
+				ids = append(ids, id)
 			}
-			group.Options = append(group.Options, made)
-			i = len(group.Options) - 1
-		}
-		ids = append(ids, group.Options[i].ID)
-	}
-	return ids, nil
-}
-
-const groupByCodeQuery = `query GroupByCode($code: String!) {
-  productOptionGroups(options: {take: 1, filter: {code: {eq: $code}}}) { items { id name code options { id name } } }
-}`
-
-const createGroupMutation = `mutation CreateGroup($input: CreateProductOptionGroupInput!) {
-  createProductOptionGroup(input: $input) { id name code options { id name } }
-}`
-
-const addGroupMutation = `mutation AddGroup($product: ID!, $group: ID!) {
-  addOptionGroupToProduct(productId: $product, optionGroupId: $group) { id }
-}`
-
-// ensureGroup finds the group of that name at the product, or makes it. A
-// group that an interrupted run made but did not add is found by its code.
-func (c *connection) ensureGroup(ctx context.Context, s *shop, p *productOptions, name string) (*optionGroup, error) {
-	const what = "create option group"
-	if i := slices.IndexFunc(p.Groups, func(g optionGroup) bool { return g.Name == name }); i >= 0 {
-		return &p.Groups[i], nil
-	}
-	groupCode := p.Slug + "-" + code(name)
-	var found struct {
-		Groups struct {
-			Items []optionGroup `json:"items"`
-		} `json:"productOptionGroups"`
-	}
-	err := c.api.do(ctx, operation{what: what, query: groupByCodeQuery, language: s.language, variables: map[string]any{"code": groupCode}}, &found)
-	if err != nil {
-		return nil, err
-	}
-	var group optionGroup
-	if len(found.Groups.Items) > 0 {
-		group = found.Groups.Items[0]
-	} else {
-		var made struct {
-			Group optionGroup `json:"createProductOptionGroup"`
-		}
-		err := c.api.do(ctx, operation{
-			what: what, query: createGroupMutation, write: true, language: s.language,
-			variables: map[string]any{"input": map[string]any{"code": groupCode, "translations": s.translation(name), "options": []any{}}},
-		}, &made)
-		if err != nil {
-			return nil, err
-		}
-		group = made.Group
-	}
-	var added struct{}
-	err = c.api.do(ctx, operation{
-		what: what, query: addGroupMutation, write: true,
-		variables: map[string]any{"product": p.ID, "group": group.ID},
-	}, &added)
-	if err != nil {
-		return nil, err
-	}
-	p.Groups = append(p.Groups, group)
-	return &p.Groups[len(p.Groups)-1], nil
-}
-
-const createOptionMutation = `mutation CreateOption($input: CreateProductOptionInput!) {
-  createProductOption(input: $input) { id name }
-}`
-
-func (c *connection) createOption(ctx context.Context, s *shop, groupID, value string) (named, error) {
-	var made struct {
-		Option named `json:"createProductOption"`
-	}
-	err := c.api.do(ctx, operation{
-		what: "create option", query: createOptionMutation, write: true, language: s.language,
-		variables: map[string]any{"input": map[string]any{"productOptionGroupId": groupID, "code": code(value), "translations": s.translation(value)}},
-	}, &made)
-	return made.Option, err
-}
-
-// translation is a name in the content's language.
-func (s *shop) translation(name string) []any {
-	return []any{map[string]any{"languageCode": s.language, "name": name}}
-}
-
-// code makes a code of a name: its letters and digits, and a hash where that
-// leaves something out, so that different names have different codes.
-func code(name string) string {
-	var b strings.Builder
-	lossy := false
-	for _, r := range strings.ToLower(name) {
-		switch {
-		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
-			b.WriteRune(r)
-		case r == ' ', r == '-':
-			b.WriteByte('-')
-		default:
-			lossy = true
 		}
 	}
-	text := strings.Trim(b.String(), "-")
-	if !lossy && text != "" {
-		return text
-	}
-	sum := fnv.New64a()
-	_, _ = sum.Write([]byte(name))
-	return strings.TrimPrefix(text+"-"+hex.EncodeToString(sum.Sum(nil)), "-")
+	return ids
 }
 
-const taxCategoriesQuery = `query TaxCategories { taxCategories(options: {take: 1000, sort: {id: ASC}}) { items { id name } } }`
+const groupFields = `{ id name code options { id name } }`
 
-// taxCategory is the configured tax category of new listings, "" for the
-// shop's own choice.
-func (c *connection) taxCategory(ctx context.Context) (string, error) {
-	if c.config.TaxCategory == "" {
-		return "", nil
+const partsQuery = `query Parts(
+  $variants: ProductVariantListOptions!, $products: ProductListOptions!, $groups: ProductOptionGroupListOptions!,
+  $ofVariants: Boolean!, $ofProducts: Boolean!, $ofGroups: Boolean!, $ofTax: Boolean!
+) {
+  productVariants(options: $variants) @include(if: $ofVariants) { totalItems items { id sku product { id } } }
+  products(options: $products) @include(if: $ofProducts) { items { id slug translations { slug } optionGroups ` + groupFields + ` } }
+  productOptionGroups(options: $groups) @include(if: $ofGroups) { items ` + groupFields + ` }
+  taxCategories(options: {take: 1000, sort: {id: ASC}}) @include(if: $ofTax) { items { id name } }
+  ` + stockSettings + `
+}`
+
+// parts are what there is of listings that are to be made, found by what stays
+// the same when an earlier run was interrupted: variants by their SKU, products
+// by their slug, option groups by their codes.
+type parts struct {
+	variants    map[string][]driver.Ref
+	products    map[string]*productOptions
+	groups      map[string]*optionGroup
+	taxCategory string
+}
+
+// find reads the parts of the intents in one request.
+func (c *connection) find(ctx context.Context, s *shop, intents []driver.Intent) (*parts, error) {
+	const what = "look for listings to create"
+	var skus, slugs, codes []string
+	for _, intent := range intents {
+		if intent.SKU != "" {
+			skus = append(skus, intent.SKU)
+		}
+		if intent.Content == nil {
+			continue
+		}
+		slugs = append(slugs, intent.Content.Product.Key)
+		for _, o := range intent.Content.Options {
+			codes = append(codes, groupCode(intent.Content.Product.Key, o.Name))
+		}
 	}
-	const what = "read tax categories"
+	options := func(field string, values []string) map[string]any {
+		slices.Sort(values)
+		return map[string]any{"take": 1000, "filter": map[string]any{field: map[string]any{"in": slices.Compact(values)}}}
+	}
 	var data struct {
-		Categories struct {
+		Variants struct {
+			Total int `json:"totalItems"`
+			Items []struct {
+				ID      string `json:"id"`
+				SKU     string `json:"sku"`
+				Product struct {
+					ID string `json:"id"`
+				} `json:"product"`
+			} `json:"items"`
+		} `json:"productVariants"`
+		Products struct {
+			Items []*productOptions `json:"items"`
+		} `json:"products"`
+		Groups struct {
+			Items []*optionGroup `json:"items"`
+		} `json:"productOptionGroups"`
+		TaxCategories struct {
 			Items []named `json:"items"`
 		} `json:"taxCategories"`
+		Global globalStock `json:"globalSettings"`
 	}
-	if err := c.api.do(ctx, operation{what: what, query: taxCategoriesQuery}, &data); err != nil {
-		return "", err
-	}
-	category, err := pick(data.Categories.Items, c.config.TaxCategory)
+	err := c.api.do(ctx, operation{what: what, query: partsQuery, language: s.language, variables: map[string]any{
+		"variants": options("sku", skus), "ofVariants": len(skus) > 0,
+		"products": options("slug", slugs), "ofProducts": len(slugs) > 0,
+		"groups": options("code", codes), "ofGroups": len(codes) > 0,
+		"ofTax": c.config.TaxCategory != "",
+	}}, &data)
 	if err != nil {
-		return "", invalid(what, "TaxCategoryNotFound", "config.taxCategory: "+err.Error())
+		return nil, err
 	}
-	return category.ID, nil
+	if data.Variants.Total > len(data.Variants.Items) {
+		return nil, invalid(what, reasonDuplicate, fmt.Sprintf("%d variants of the shop bear the SKUs of %d listings", data.Variants.Total, len(intents)))
+	}
+	c.settings.note(data.Global)
+	p := &parts{variants: map[string][]driver.Ref{}, products: map[string]*productOptions{}, groups: map[string]*optionGroup{}}
+	for _, v := range data.Variants.Items {
+		p.variants[v.SKU] = append(p.variants[v.SKU], makeRef(v.ID, v.Product.ID))
+	}
+	for _, product := range data.Products.Items {
+		p.products[product.Slug] = product
+		for _, t := range product.Translations {
+			p.products[t.Slug] = product
+		}
+	}
+	for _, group := range data.Groups.Items {
+		p.groups[group.Code] = group
+	}
+	if c.config.TaxCategory != "" {
+		category, err := pick(data.TaxCategories.Items, c.config.TaxCategory)
+		if err != nil {
+			return nil, invalid(what, "TaxCategoryNotFound", "config.taxCategory: "+err.Error())
+		}
+		p.taxCategory = category.ID
+	}
+	return p, nil
+}
+
+// group is the group of that name of the product with the key, or one that an
+// interrupted run made and did not add to it; nil for none.
+func (p *parts) group(key, name string) *optionGroup {
+	if product := p.products[key]; product != nil {
+		if group := product.group(name); group != nil {
+			return group
+		}
+	}
+	return p.groups[groupCode(key, name)]
+}
+
+// productNeeds are the options that the listings of one product need.
+type productNeeds struct {
+	key     string
+	product driver.Product
+	// groups are the names of the option groups, in the order of the product.
+	groups []string
+	values map[string][]string
+}
+
+// needsOf are the needs of the products of the listings, in their order.
+func needsOf(intents []driver.Intent) []*productNeeds {
+	var all []*productNeeds
+	byKey := map[string]*productNeeds{}
+	for _, intent := range intents {
+		key := intent.Content.Product.Key
+		n := byKey[key]
+		if n == nil {
+			n = &productNeeds{key: key, product: intent.Content.Product, values: map[string][]string{}}
+			byKey[key], all = n, append(all, n)
+		}
+		for _, o := range intent.Content.Options {
+			if n.values[o.Name] == nil {
+				n.groups = append(n.groups, o.Name)
+			}
+			if !slices.Contains(n.values[o.Name], o.Value) {
+				n.values[o.Name] = append(n.values[o.Name], o.Value)
+			}
+		}
+	}
+	return all
+}
+
+// makeProducts makes the products, option groups and options that are missing,
+// in one request, and gives the products their groups, in another. Groups are
+// made in the order of the product's options, by which they are read.
+func (c *connection) makeProducts(ctx context.Context, s *shop, p *parts, needs []*productNeeds) error {
+	missing := mutations{what: "create products"}
+	for _, n := range needs {
+		if p.products[n.key] == nil {
+			missing.add(n.key, "createProduct", `{ id slug optionGroups `+groupFields+` }`, func(m made) {
+				p.products[n.key] = &productOptions{ID: m.ID, Slug: m.Slug, Groups: m.Groups, made: true}
+			}, argument{"input", "CreateProductInput!", s.productInput(n)})
+		}
+		for _, name := range n.groups {
+			p.makeOptions(s, n, name, &missing)
+		}
+	}
+	if err := missing.run(ctx, c, s); err != nil {
+		return err
+	}
+	for _, n := range needs {
+		if product := p.products[n.key]; product.made && product.Slug != n.key {
+			return c.takeBack(ctx, product.ID, n.key)
+		}
+	}
+	links := mutations{what: "add option groups to products"}
+	for _, n := range needs {
+		product := p.products[n.key]
+		for _, name := range n.groups {
+			if product.group(name) == nil {
+				group := p.group(n.key, name)
+				links.add(n.key, "addOptionGroupToProduct", `{ id }`, func(made) { product.Groups = append(product.Groups, group) },
+					argument{"productId", "ID!", product.ID}, argument{"optionGroupId", "ID!", group.ID})
+			}
+		}
+	}
+	return links.run(ctx, c, s)
+}
+
+func (s *shop) productInput(n *productNeeds) map[string]any {
+	return map[string]any{
+		"enabled": true,
+		"translations": []any{map[string]any{
+			"languageCode": s.language, "name": n.product.Title, "slug": n.key, "description": n.product.Description,
+		}},
+	}
+}
+
+// makeOptions adds what is missing of one option group.
+func (p *parts) makeOptions(s *shop, n *productNeeds, name string, missing *mutations) {
+	input := func(value string) map[string]any {
+		return map[string]any{"code": code(value), "translations": s.translation(value)}
+	}
+	group := p.group(n.key, name)
+	if group == nil {
+		options := make([]any, len(n.values[name]))
+		for i, value := range n.values[name] {
+			options[i] = input(value)
+		}
+		missing.add(n.key, "createProductOptionGroup", groupFields, func(m made) {
+			p.groups[groupCode(n.key, name)] = &optionGroup{ID: m.ID, Name: m.Name, Code: m.Code, Options: m.Options}
+		}, argument{"input", "CreateProductOptionGroupInput!", map[string]any{
+			"code": groupCode(n.key, name), "translations": s.translation(name), "options": options,
+		}})
+		return
+	}
+	for _, value := range n.values[name] {
+		if _, found := group.option(value); found {
+			continue
+		}
+		option := input(value)
+		option["productOptionGroupId"] = group.ID
+		missing.add(n.key, "createProductOption", `{ id name }`, func(m made) {
+			group.Options = append(group.Options, named{ID: m.ID, Name: m.Name})
+		}, argument{"input", "CreateProductOptionInput!", option})
+	}
+}
+
+// takeBack deletes a product that was given another slug than asked for:
+// another product holds the slug in a way the filter does not see. Left under
+// its slug, it would be made again and again.
+func (c *connection) takeBack(ctx context.Context, id, key string) error {
+	const what = "create products"
+	var gone struct{}
+	err := c.api.do(ctx, operation{
+		what: what, query: `mutation DeleteProduct($id: ID!) { deleteProduct(id: $id) { result } }`, write: true,
+		variables: map[string]any{"id": id},
+	}, &gone)
+	if err != nil {
+		return err
+	}
+	return &blame{key: key, err: &driver.Error{
+		Class: driver.ClassBatchRejected, Op: what, Reason: "SlugTaken",
+		Message: driver.ClipMessage(fmt.Sprintf("the shop would not give the slug %q to a new product", key)),
+	}}
 }

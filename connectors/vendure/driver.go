@@ -166,6 +166,7 @@ type connection struct {
 	// one product must not both find it absent.
 	creating chan struct{}
 	orders   *orderMemory
+	own      ownProducts
 }
 
 // Account implements driver.Connection. It logs in anew, so that a password

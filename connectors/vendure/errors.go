@@ -90,6 +90,25 @@ func classify(op string, write bool, errs []graphqlError) *driver.Error {
 	return e
 }
 
+// fieldError is an error of one field of an operation, by its alias.
+type fieldError struct {
+	field string
+	err   *driver.Error
+}
+
+func (e *fieldError) Error() string { return e.err.Error() }
+func (e *fieldError) Unwrap() error { return e.err }
+
+// inField adds the field to what the shop said of it.
+func inField(said graphqlError, e *driver.Error) error {
+	if len(said.Path) > 0 {
+		if field, ok := said.Path[0].(string); ok {
+			return &fieldError{field: field, err: e}
+		}
+	}
+	return e
+}
+
 // classifyStatus turns an answer that is no GraphQL answer into an error.
 func classifyStatus(op string, write bool, status int, header http.Header) *driver.Error {
 	e := &driver.Error{Op: op, Reason: reasonHTTPStatus, Message: "the answer was HTTP " + strconv.Itoa(status)}

@@ -20,6 +20,8 @@ import (
 type counter struct {
 	mu             sync.Mutex
 	logins, others int
+	// beforeCreate is called once, before the next request that creates products.
+	beforeCreate func()
 }
 
 func (n *counter) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -33,7 +35,14 @@ func (n *counter) RoundTrip(r *http.Request) (*http.Response, error) {
 	} else {
 		n.others++
 	}
+	var before func()
+	if strings.Contains(string(body), "createProduct(") {
+		before, n.beforeCreate = n.beforeCreate, nil
+	}
 	n.mu.Unlock()
+	if before != nil {
+		before()
+	}
 	again := r.Clone(r.Context())
 	again.Body = io.NopCloser(strings.NewReader(string(body)))
 	return http.DefaultTransport.RoundTrip(again)
