@@ -321,7 +321,7 @@ func TestFenceStopsAPausedOwner(t *testing.T) {
 		link := newLink(t, strings.TrimPrefix(strings.Split(e.urls, ",")[0], "nats://"))
 		paused := dialAs(t, e.a, link.url(), ns, catalog)
 		successor := as(t, e.a, ns, catalog)
-		lease := LeaseOptions{Key: "lease.catalog", Holder: "first", Duration: 400 * time.Millisecond}
+		lease := LeaseOptions{Key: "lease.catalog", Holder: "first", Duration: time.Second}
 		first, err := paused.Acquire(ctx, lease)
 		if err != nil {
 			t.Fatal(err)
@@ -342,7 +342,9 @@ func TestFenceStopsAPausedOwner(t *testing.T) {
 			held <- err
 		}()
 
-		lease.Holder = "second"
+		// Nobody waits for the end of the second tenure: it is long, so that no
+		// renewal that comes late on a busy machine ends it before its release.
+		lease.Holder, lease.Duration = "second", time.Minute
 		second, err := successor.Acquire(ctx, lease)
 		if err != nil {
 			t.Fatal(err)
