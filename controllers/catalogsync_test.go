@@ -234,3 +234,56 @@ func TestCatalogWorkerIsOwnedByEverySyncItServes(t *testing.T) {
 		return nil
 	})
 }
+
+// A Channel that is being delisted stays in its sync until it is gone: without
+// it the connector would not know what to take out of sale.
+func TestADelistedChannelIsServedUntilItIsGone(t *testing.T) {
+	t.Parallel()
+	s := newTrio(t)
+	sync, market := s.sync("main"), s.channels["market"]
+	change(t, market, func(c *selarasv1alpha1.Channel) { c.Spec.DeletionPolicy = selarasv1alpha1.DeletionDelist })
+	create(t, sync)
+	channels := func(want int) {
+		t.Helper()
+		eventually(t, func() error {
+			config, err := s.syncConfig("main")
+			if err != nil || config == nil || len(config.Channels) != want {
+				return fmt.Errorf("the workloads were handed %+v (error: %v), want %d channels", config, said(err), want)
+			}
+			return nil
+		})
+	}
+	channels(3)
+	eventually(t, func() error {
+		if get(t, market, s.namespace, "market"); len(market.Finalizers) == 0 {
+			return fmt.Errorf("no finalizer yet")
+		}
+		return nil
+	})
+	if err := kube.Delete(t.Context(), market); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() error {
+		if !s.pods["market"].channelConfig("market", 0).Delist {
+			return fmt.Errorf("the connector was not asked to delist")
+		}
+		return nil
+	})
+	// A change that is handed out after the deletion has the Channel in it.
+	change(t, sync, func(c *selarasv1alpha1.CatalogSync) {
+		c.Spec.Stock = &selarasv1alpha1.Stock{StockLimits: selarasv1alpha1.StockLimits{SafetyStock: ptr(int64(3))}}
+	})
+	eventually(t, func() error {
+		config, err := s.syncConfig("main")
+		if err != nil || config == nil || config.Channels["web"].SafetyStock != 3 && config.Channels["till"].SafetyStock != 3 {
+			return fmt.Errorf("the workloads were handed %+v (error: %v), not the change", config, said(err))
+		}
+		return nil
+	})
+	channels(3)
+	report := healthyReport(market)
+	report.Delisted = true
+	s.pods["market"].report(report)
+	wantGone(t, market)
+	channels(2)
+}

@@ -20,6 +20,7 @@ import (
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	selarasv1alpha1 "selaras.dev/selaras/api/v1alpha1"
@@ -156,8 +157,11 @@ func (r *Reconciler) observe(ctx context.Context, in *inputs) (*surroundings, er
 	}
 	channels := make([]*selarasv1alpha1.Channel, 0, len(list.Items))
 	for i := range list.Items {
-		if list.Items[i].DeletionTimestamp.IsZero() {
-			channels = append(channels, &list.Items[i])
+		// One that is being delisted is served until it is gone: its connector
+		// knows by its syncs what it keeps.
+		channel := &list.Items[i]
+		if channel.DeletionTimestamp.IsZero() || controllerutil.ContainsFinalizer(channel, selarasv1alpha1.DelistFinalizer) {
+			channels = append(channels, channel)
 		}
 	}
 	in.resolution = resolve(sync, channels, elders, r.valid)

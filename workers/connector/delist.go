@@ -7,7 +7,7 @@ import (
 	"selaras.dev/selaras/connectors/driver"
 )
 
-// delister takes every listing that Selaras keeps out of sale, when a Channel
+// delister takes every listing that Selaras keeps, or wrote, out of sale, when a Channel
 // with deletionPolicy Delist is deleted.
 type delister struct {
 	*tenure
@@ -42,7 +42,7 @@ func (d *delister) all(ctx context.Context) (bool, error) {
 		var keys []driver.Key
 		var err error
 		after, more, err = e.store.eachRecord(after, limits.remove, func(name string, r *record) error {
-			if r.managed != 0 && r.known && !r.absent && !r.duplicate && d.forSale(r) {
+			if r.writtenHere() && r.known && !r.absent && !r.duplicate && d.forSale(r) {
 				keys = append(keys, driver.Key{SKU: name, Ref: r.ref})
 			}
 			return nil
@@ -63,6 +63,10 @@ func (d *delister) all(ctx context.Context) (bool, error) {
 	}
 	return clean, nil
 }
+
+// writtenHere reports whether Selaras keeps the listing, or wrote it before the sync
+// that kept it went.
+func (r *record) writtenHere() bool { return r.managed != 0 || r.sent != driver.Version{} }
 
 // forSale reports whether buyers can still buy the listing.
 func (d *delister) forSale(r *record) bool {

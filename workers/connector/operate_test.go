@@ -285,6 +285,27 @@ func TestDelistingTakesEverythingOutOfSale(t *testing.T) {
 	}
 }
 
+// What was written here is delisted also when the sync that wrote it has gone
+// before, as it does when both are deleted at once.
+func TestDelistingOutlivesTheSync(t *testing.T) {
+	t.Parallel()
+	f, s := oneTarget(t, habits())
+	f.items(item("A", 100, 5), item("B", 100, 5))
+	s.Add("OWN", "not ours", eur(1), 1)
+	s.start()
+	s.inSync("main", 2)
+	f.w.sync(workload.SyncConfig{Name: "main", Source: "erp", Mode: workload.Enforce})
+	eventually(t, "the sync gone", func() bool { _, there := s.report().Progress["main"]; return !there })
+	s.config.Delist = true
+	s.configure()
+	eventually(t, "delisted", func() bool { return s.report().Delisted })
+	for sku, want := range map[string]bool{"A": false, "B": false, "OWN": true} {
+		if l, _ := s.Listing(sku); l.Content.Enabled != want {
+			t.Errorf("%s enabled is %v", sku, l.Content.Enabled)
+		}
+	}
+}
+
 // Metrics name the channel and its sync, never a SKU.
 func TestMetricsHaveBoundedLabels(t *testing.T) {
 	t.Parallel()
