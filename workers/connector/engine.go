@@ -227,6 +227,7 @@ func (t *txn) evaluate(s *sku, ev event) error {
 	if ev.seq == 0 {
 		ev.seq = t.e.meta.Seq + 1
 	}
+	ev.compared = !t.e.meta.Compared.IsZero()
 	evaluate(&s.record, w, t.e.routes, &t.e.can, ev)
 	return nil
 }

@@ -12,6 +12,8 @@ type event struct {
 	changed groups
 	// drifted are groups that a reading found changed by others.
 	drifted groups
+	// compared is set once the channel was read to its end.
+	compared bool
 	// retry asks for rejected groups to be tried again.
 	retry bool
 }
@@ -38,9 +40,9 @@ func evaluate(r *record, w *want, p *routes, a *abilities, e event) {
 	case w.invalid != 0:
 		r.fail(w.invalid&p.enforce, w.reason, w.message, e.at, 0)
 	}
-	if r.known {
-		// What is only compared is drift; what was never read is not known to
-		// be any.
+	if r.known || e.compared && !w.absent {
+		// What is only compared is drift. What was never met is none until the
+		// channel was read to its end: then it is known to be missing.
 		r.drifted |= differing & p.observe
 	}
 	left := r.drifted & p.leave

@@ -168,6 +168,25 @@ func TestDriftIsEnforcedOrOnlyObserved(t *testing.T) {
 	run("observe", workload.Observe, workload.DriftEnforce, false)
 }
 
+// What is only compared and is not on the channel at all differs too, also when
+// the channel was read before the item came.
+func TestMissingListingsAreObserved(t *testing.T) {
+	t.Parallel()
+	o := habits()
+	o.Traits.LateWriteHorizon = time.Hour // no second comparison
+	f, s := oneTarget(t, o)
+	f.w.sync(workload.SyncConfig{Name: "main", Source: "erp", Mode: workload.Observe,
+		Fields:   map[string]workload.FieldConfig{"content": {}, "price": {}, "stock": {}},
+		Channels: map[string]workload.SyncChannel{"target": {Groups: every}}})
+	s.start()
+	eventually(t, "the first reading", func() bool { return s.report().ReadOnce })
+	f.items(item("A", 100, 5), item("B", 100, 5))
+	eventually(t, "the missing listings counted", func() bool {
+		p := s.report().Progress["main"]
+		return p.Drifted == 2 && p.InSync == 0 && p.Pending == 0
+	})
+}
+
 // A change without a trace in the feed is found by a comparison.
 func TestAComparisonFindsWhatTheFeedDoesNotTell(t *testing.T) {
 	t.Parallel()
