@@ -28,9 +28,15 @@ const collectTimeout = 90 * time.Second
 // containers before, events, resources and metrics of the namespaces. Secrets
 // are not read. It returns where they are and the troubles in a few lines.
 func (w *world) collect(test string, namespaces ...string) string {
+	dir := filepath.Join(w.artifacts, strings.NewReplacer("/", "_", " ", "_").Replace(test))
+	told := w.collectInto(dir, namespaces...)
+	return fmt.Sprintf("logs, events, resources and metrics are in %s\n%s", dir, strings.Join(told, "\n"))
+}
+
+// collectInto writes them to a directory and returns the troubles.
+func (w *world) collectInto(dir string, namespaces ...string) []string {
 	ctx, cancel := context.WithTimeout(context.Background(), collectTimeout)
 	defer cancel()
-	dir := filepath.Join(w.artifacts, strings.NewReplacer("/", "_", " ", "_").Replace(test))
 	c := &collector{world: w, ctx: ctx}
 	var told []string
 	for _, namespace := range namespaces {
@@ -39,8 +45,7 @@ func (w *world) collect(test string, namespaces ...string) string {
 		c.pods(namespace)
 		told = append(told, w.troubles(ctx, namespace))
 	}
-	told = append(told, c.failed...)
-	return fmt.Sprintf("logs, events, resources and metrics are in %s\n%s", dir, strings.Join(told, "\n"))
+	return append(told, c.failed...)
 }
 
 type collector struct {

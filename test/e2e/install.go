@@ -53,6 +53,12 @@ func manifests(image, workloadImage string) ([]*unstructured.Unstructured, error
 	if err != nil {
 		return nil, err
 	}
+	return parseManifests(rendered, image, workloadImage)
+}
+
+// parseManifests reads what config/default was rendered to and puts the images
+// in.
+func parseManifests(rendered []byte, image, workloadImage string) ([]*unstructured.Unstructured, error) {
 	text := strings.ReplaceAll(string(rendered), "--workload-image=selaras:latest", "--workload-image="+workloadImage)
 	text = strings.ReplaceAll(text, "image: selaras:latest", "image: "+image)
 	var objects []*unstructured.Unstructured

@@ -157,7 +157,17 @@ func (p *place) secret(t *testing.T, channel string, values map[string]string) {
 func (p *place) channel(t *testing.T, name string, s *shop, otherwise func(*selarasv1alpha1.ChannelSpec)) *selarasv1alpha1.Channel {
 	t.Helper()
 	p.secret(t, name, s.credentials)
-	channel := &selarasv1alpha1.Channel{
+	channel := p.makeChannel(name, s)
+	if otherwise != nil {
+		otherwise(&channel.Spec)
+	}
+	p.create(t, channel)
+	return channel
+}
+
+// makeChannel builds the Channel of a shop.
+func (p *place) makeChannel(name string, s *shop) *selarasv1alpha1.Channel {
+	return &selarasv1alpha1.Channel{
 		ObjectMeta: metav1.ObjectMeta{Namespace: p.namespace, Name: name},
 		Spec: selarasv1alpha1.ChannelSpec{
 			Type: s.kind, Endpoint: s.endpoint, Currency: currency,
@@ -166,25 +176,26 @@ func (p *place) channel(t *testing.T, name string, s *shop, otherwise func(*sela
 			RateLimit:      &selarasv1alpha1.RateLimit{RequestsPerSecond: "50", Burst: 50},
 		},
 	}
-	if otherwise != nil {
-		otherwise(&channel.Spec)
-	}
-	p.create(t, channel)
-	return channel
 }
 
 // sync makes a CatalogSync that keeps everything of the source on the targets.
 func (p *place) sync(t *testing.T, name, source string, targets ...string) *selarasv1alpha1.CatalogSync {
 	t.Helper()
-	sync := &selarasv1alpha1.CatalogSync{
+	sync := p.makeSync(name, source, targets...)
+	p.create(t, sync)
+	return sync
+}
+
+// makeSync builds a CatalogSync that keeps everything of the source on the
+// targets.
+func (p *place) makeSync(name, source string, targets ...string) *selarasv1alpha1.CatalogSync {
+	return &selarasv1alpha1.CatalogSync{
 		ObjectMeta: metav1.ObjectMeta{Namespace: p.namespace, Name: name},
 		Spec: selarasv1alpha1.CatalogSyncSpec{
 			Mode: selarasv1alpha1.ModeEnforce, Source: selarasv1alpha1.CatalogSource{Channel: source},
 			Channels: selarasv1alpha1.ChannelSelection{Names: targets},
 		},
 	}
-	p.create(t, sync)
-	return sync
 }
 
 // within waits until check finds nothing wrong any more, and fails with what
