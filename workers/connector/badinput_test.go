@@ -48,7 +48,7 @@ func (a *answers) Close() error { return nil }
 func newTestLink(t *testing.T, d driver.Driver, o Options) (l *link, became func(what string, is func(health) bool)) {
 	t.Helper()
 	o.Logger, o.now = quiet(), time.Now
-	l = newLink(d, newBudget(time.Now, newMetrics(prometheus.NewRegistry(), "ns", "shop"), func(driver.Operation, time.Duration) error { return nil }), &o)
+	l = newLink(d, newBudget(time.Now, newMetrics(prometheus.NewRegistry(), "ns", "shop"), func(context.Context, time.Duration) error { return nil }), &o)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); _ = l.keep(ctx) }()

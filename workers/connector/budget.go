@@ -19,8 +19,9 @@ import (
 // budget sends every request of a driver: within the account's rate, with a
 // time limit, a bounded answer, and counted. It is an http.RoundTripper.
 type budget struct {
-	// admit may refuse a request of an operation at the moment it would leave.
-	admit func(op driver.Operation, timeout time.Duration) error
+	// admit may refuse a request at the moment it would leave; its context tells
+	// what it is for.
+	admit func(ctx context.Context, timeout time.Duration) error
 	meter callMeter
 	now   func() time.Time
 
@@ -48,7 +49,7 @@ const (
 // not fit.
 var errAnswerTooLarge = errors.New("the channel's answer is larger than 64 MiB")
 
-func newBudget(now func() time.Time, m callMeter, admit func(driver.Operation, time.Duration) error) *budget {
+func newBudget(now func() time.Time, m callMeter, admit func(context.Context, time.Duration) error) *budget {
 	return &budget{admit: admit, meter: m, now: now, limiter: rate.NewLimiter(defaultRate, defaultRate), timeout: defaultTimeout}
 }
 
@@ -117,7 +118,7 @@ func (b *budget) RoundTrip(req *http.Request) (*http.Response, error) {
 	b.mu.Lock()
 	base, timeout := b.base, b.timeout
 	b.mu.Unlock()
-	if err := b.admit(op, timeout); err != nil {
+	if err := b.admit(req.Context(), timeout); err != nil {
 		closeBody(req)
 		return nil, notSent(err)
 	}

@@ -181,7 +181,7 @@ func (t *txn) finish(op operation, j *job) (confirmation, error) {
 		t.unsure(s)
 	default:
 		ev = t.readBack(s, j, op, written)
-		if confirmed := written &^ r.failed; confirmed != 0 && s.attempt == attemptGood && op != opRead {
+		if confirmed := written & j.groups &^ r.failed; confirmed != 0 && s.attempt == attemptGood && op != opRead {
 			c = t.measure(r, j, confirmed)
 		}
 	}

@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -84,7 +85,7 @@ func TestOnlyTheNewestIsWrittenAfterAnOutage(t *testing.T) {
 // A write does not wait for the end of a pause with a value that grows old.
 func TestWriteIsGivenBackWhileTheChannelAsksForSilence(t *testing.T) {
 	t.Parallel()
-	b := newBudget(time.Now, newMetrics(prometheus.NewRegistry(), "ns", "shop"), func(driver.Operation, time.Duration) error { return nil })
+	b := newBudget(time.Now, newMetrics(prometheus.NewRegistry(), "ns", "shop"), func(context.Context, time.Duration) error { return nil })
 	b.set(1000, 10, time.Second, http.DefaultTransport)
 	b.pause(time.Hour)
 	req, err := http.NewRequestWithContext(driver.WithOperation(t.Context(), driver.OpWrite), http.MethodPost, "http://127.0.0.1:1/write", http.NoBody)

@@ -165,6 +165,8 @@ type allowed struct {
 	groups groups
 	// stock says that the channel's orders are settled.
 	stock bool
+	// creates says that listings may be made.
+	creates bool
 }
 
 // take removes up to most entries of one operation, the most valuable first,
@@ -207,6 +209,9 @@ func (q *queue) take(a allowed, limit [operations]int, ok func(*entry) bool) (op
 
 // may reports whether entries of an operation and kind may be taken.
 func (a allowed) may(op operation, only int) bool {
+	if op == opCreate && !a.creates {
+		return false
+	}
 	return only == 0 || a.stock || op == opRead || op == opRemove
 }
 

@@ -192,28 +192,6 @@ func (c *connector) swap(t *tenure) {
 	c.mu.Unlock()
 }
 
-// admit refuses a write at the moment it would leave: without a lease, which
-// holds off a successor for the time of a write more, while paused or held.
-func (c *connector) admit(op driver.Operation, timeout time.Duration) error {
-	switch op {
-	case driver.OpWrite, driver.OpCreate, driver.OpRemove:
-	default:
-		return nil
-	}
-	c.mu.Lock()
-	t := c.tenure
-	c.mu.Unlock()
-	if t == nil || t.lease.ExpiresIn() <= min(timeout, c.o.LeaseDuration/4) {
-		return errors.New("the lease does not outlast a write")
-	}
-	var may bool
-	t.engine.view(func() { may = t.engine.routes.writable() != 0 || t.engine.routes.delist })
-	if !may {
-		return errors.New("the channel is paused or held")
-	}
-	return nil
-}
-
 // apply puts a configuration to work; it returns when to apply it again.
 func (t *tenure) apply(ctx context.Context, conf *configuration) (time.Time, error) {
 	c := t.c

@@ -11,6 +11,9 @@ type job struct {
 	sku    string
 	entry  *entry
 	intent driver.Intent
+	// groups are those that the call is about: a new listing has no stock as
+	// long as that is not known or held, but a quantity.
+	groups groups
 	// itemTime is the hub's time of the item the intent was made from, at the
 	// source's own time of its latest change, zero if unknown.
 	at time.Time
@@ -63,7 +66,7 @@ func (e *engine) stale() int { return e.queue.readyCount[opWrite][1] + e.queue.r
 
 // allowed is what may be written now.
 func (e *engine) allowed() allowed {
-	return allowed{groups: e.routes.writable(), stock: e.ordersSettled()}
+	return allowed{groups: e.routes.writable(), stock: e.ordersSettled(), creates: e.routes.creates()}
 }
 
 // ordersFresh is how old an order poll may be for stock to be written on it.
@@ -177,8 +180,9 @@ func (t *txn) job(op operation, x *entry, may allowed) (*job, error) {
 		return nil, nil
 	}
 	if op == opCreate {
-		g |= w.managed
+		g |= w.managed &^ t.e.routes.held
 	}
+	j.groups = g
 	j.intent = w.intent(x.sku, x.known(r, rushed), g, &t.e.can, version)
 	if op == opCreate && j.intent.Stock == nil {
 		// A new listing needs a quantity; until the stock is known, none.

@@ -207,9 +207,12 @@ func tried(jobs []*job) bool {
 func (w *writer) call(ctx context.Context, op operation, jobs []*job) ([]driver.Outcome, error) {
 	intents := make([]driver.Intent, len(jobs))
 	keys := make([]driver.Key, len(jobs))
+	var g groups
 	for i, j := range jobs {
 		intents[i], keys[i] = j.intent, j.intent.Key
+		g |= j.groups
 	}
+	ctx = withGroups(ctx, g)
 	var outcomes []driver.Outcome
 	name := map[operation]driver.Operation{opWrite: driver.OpWrite, opCreate: driver.OpCreate, opRemove: driver.OpRemove}[op]
 	err := w.link.call(ctx, name, func(ctx context.Context, c driver.Connection) (err error) {
