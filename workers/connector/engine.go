@@ -115,7 +115,8 @@ type sku struct {
 	record record
 	before class
 	stored bool
-	was    []byte // as it was stored
+	was    []byte     // as it was stored
+	listed driver.Ref // as it was published
 	want   want
 	wanted bool
 	// delay and entry are hints for the queue.
@@ -174,6 +175,7 @@ func (t *txn) sku(name string) (*sku, error) {
 	}
 	s.stored = found
 	s.before = classOf(&s.record)
+	s.listed = s.record.listed()
 	t.skus[name] = s
 	return s, nil
 }
@@ -253,6 +255,10 @@ func (t *txn) commit(synced bool) error {
 			t.c.abandon()
 			return err
 		}
+	}
+	if err := t.putRefs(); err != nil {
+		t.c.abandon()
+		return err
 	}
 	if t.putMeta {
 		t.meta.Revision = max(t.meta.Revision, t.e.revision)

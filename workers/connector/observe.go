@@ -40,6 +40,10 @@ func (o *observer) take(ctx context.Context, r reading) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	seen := bySKU(r.listings)
+	renamed, err := o.engine.renamed(r.listings, seen)
+	if err != nil {
+		return err
+	}
 	for _, name := range r.asked {
 		if _, ok := seen.of[name]; !ok {
 			seen.add(name)
@@ -57,6 +61,11 @@ func (o *observer) take(ctx context.Context, r reading) error {
 		}
 		last := n == len(names)
 		err = o.engine.update(false, func(t *txn) error {
+			if first {
+				if err := t.lookFor(renamed); err != nil {
+					return err
+				}
+			}
 			for _, name := range names[:n] {
 				if err := t.observe(&r, name, seen.of[name]); err != nil {
 					return err

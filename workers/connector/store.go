@@ -11,6 +11,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"selaras.dev/selaras/connectors/driver"
 	"selaras.dev/selaras/internal/hub"
 )
 
@@ -21,6 +22,7 @@ import (
 //	m                       meta
 //	i <source> 0 <sku>      item: sequence, hub time, JSON
 //	s <sku>                 record
+//	r <ref>                 SKU that the listing was last published under
 type store struct {
 	db *pebble.DB
 	// hook is called before every commit with its number, for tests that crash
@@ -75,6 +77,8 @@ var (
 	itemsTo      = []byte("j")
 	recordsFrom  = []byte("s")
 	recordsTo    = []byte("t")
+	refsFrom     = []byte("r")
+	refsTo       = []byte("s")
 	errStore     = errors.New("the connector's store")
 	cacheBytes   = int64(32 << 20)
 	memTableSize = uint64(4 << 20)
@@ -130,6 +134,17 @@ func (s *store) get(key []byte, fn func([]byte) error) (bool, error) {
 // readRecord reads the record of a SKU; the zero record if there is none.
 func (s *store) readRecord(sku string, r *record) (bool, error) {
 	return s.get(recordKey(sku), r.decode)
+}
+
+// publishedAs returns the SKU that a listing was last published under, empty if
+// it never was.
+func (s *store) publishedAs(ref driver.Ref) (string, error) {
+	var sku string
+	_, err := s.get(refKey(ref), func(b []byte) error {
+		sku = string(b)
+		return nil
+	})
+	return sku, err
 }
 
 // storedItem is an item as the hub delivered it.
@@ -261,9 +276,16 @@ func (c *change) dropItems() error {
 	return nil
 }
 
-// dropRecords forgets all SKUs.
+// dropRecords forgets all SKUs and what they were published as.
 func (c *change) dropRecords() error {
-	if err := c.b.DeleteRange(recordsFrom, recordsTo, nil); err != nil {
+	if err := errors.Join(c.b.DeleteRange(recordsFrom, recordsTo, nil), c.b.DeleteRange(refsFrom, refsTo, nil)); err != nil {
+		return fmt.Errorf("write %w: %w", errStore, err)
+	}
+	return nil
+}
+
+func (c *change) dropRef(ref driver.Ref) error {
+	if err := c.b.Delete(refKey(ref), nil); err != nil {
 		return fmt.Errorf("write %w: %w", errStore, err)
 	}
 	return nil
@@ -310,6 +332,8 @@ func (c *change) commit(synced bool) error {
 func (c *change) abandon() { _ = c.b.Close() } // an unused batch holds nothing worth an error
 
 func recordKey(sku string) []byte { return append([]byte("s"), sku...) }
+
+func refKey(ref driver.Ref) []byte { return append([]byte("r"), ref...) }
 
 func itemKey(source, sku string) []byte {
 	b := make([]byte, 0, len(source)+len(sku)+2)

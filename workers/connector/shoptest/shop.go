@@ -191,6 +191,21 @@ func (s *Shop) Remove(sku string) {
 	s.order = kept
 }
 
+// Rename gives the listing of a SKU another one.
+func (s *Shop) Rename(sku, to string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	renamed := s.listings[sku][:1:1]
+	if s.listings[sku] = s.listings[sku][1:]; len(s.listings[sku]) == 0 {
+		delete(s.listings, sku)
+	}
+	for _, l := range renamed {
+		l.sku = to
+		s.listings[to] = append(s.listings[to], l)
+		s.touch(l)
+	}
+}
+
 func (s *Shop) edit(sku string, fn func(*listing)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
