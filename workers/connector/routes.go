@@ -138,6 +138,11 @@ func makeRoutes(name string, channel *workload.ChannelConfig, syncs map[string]*
 	if r.resync == 0 {
 		r.resync = defaultResync
 	}
+	if channel.Delist {
+		// What is taken out of sale here is no change of the catalog, nor of
+		// anybody's stock. Orders are read on.
+		r.publishes, r.owns = false, false
+	}
 	r.hash = r.sum(channel, syncs, name)
 	return r
 }
