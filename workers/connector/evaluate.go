@@ -25,6 +25,10 @@ type event struct {
 func evaluate(r *record, w *want, p *routes, a *abilities, e event) {
 	differing := w.differing(r, a)
 	r.managed = w.managed
+	if w.absent && differing == 0 && r.known {
+		// It is out of sale, and counts as an item no more.
+		r.managed = 0
+	}
 	before := r.pending
 	if e.retry || r.reason == reasonNotListed && !r.absent || r.reason == reasonDuplicate && !r.duplicate {
 		r.unfail(allGroups)

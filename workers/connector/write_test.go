@@ -331,7 +331,12 @@ func TestRemovedItemsLeaveAndMissingOnesFail(t *testing.T) {
 		gone.Removed = true
 		f.items(gone)
 		eventually(t, "out of sale", func() bool { l, _ := s.Listing("A"); return !l.Content.Enabled })
+		s.inSync("main", 0)
+		f.items(item("A", 100, 5))
 		s.inSync("main", 1)
+		if l, _ := s.Listing("A"); !l.Content.Enabled {
+			t.Error("what the source has again is not for sale")
+		}
 	})
 	t.Run("stock to zero", func(t *testing.T) {
 		t.Parallel()
@@ -345,6 +350,7 @@ func TestRemovedItemsLeaveAndMissingOnesFail(t *testing.T) {
 		gone.Removed = true
 		f.items(gone)
 		s.shows("A", 100, 0)
+		s.inSync("main", 0)
 	})
 	t.Run("not listed", func(t *testing.T) {
 		t.Parallel()
