@@ -2,6 +2,7 @@ package connector
 
 import (
 	"bytes"
+	fifo "container/list"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -27,7 +28,10 @@ type engine struct {
 	fence   fence
 	suspect map[string]int64 // next reading, Unix nanoseconds
 	settles map[string]*settlement
-	caught  bool // the hub's backlog at the start is in
+	// settling are those of settles that a poll of the orders ends, oldest
+	// first.
+	settling fifo.List
+	caught   bool // the hub's backlog at the start is in
 	// ordersStart is when the newest order poll began whose facts are durable,
 	// ordersSeq the last of them.
 	ordersStart time.Time
@@ -361,6 +365,7 @@ func (e *engine) place(t *txn, s *sku) error {
 	entry.since, entry.seq, entry.cause, entry.pending = r.since, r.sinceSeq, r.cause, r.pending != 0
 	entry.groups = r.pending
 	entry.mask, entry.failedSince, entry.reason, entry.message = r.failed, r.failedSince, r.reason, r.message
+	q.rank(entry)
 	entry.notBefore = entry.backoff
 	switch {
 	case r.pending == 0 && r.retryAt == 0:

@@ -319,7 +319,7 @@ func (s *shop) explain(sku string) string {
 	var r record
 	found, err := e.store.readRecord(sku, &r)
 	w, werr := e.routes.project(sku, e.store.readItem)
-	text := fmt.Sprintf("%s: found %v %v\n  record %+v\n  want %+v %v\n  meta %+v ordersSeq %d settled %v caught %v comparing %v backlog %d", s.name, found, err, r, w, werr, e.meta, e.ordersSeq, e.ordersSettled(), e.caught, e.comparing, e.queue.backlog())
+	text := fmt.Sprintf("%s: found %v %v\n  record %+v\n  want %+v %v\n  meta %+v ordersSeq %d settled %v caught %v comparing %v backlog %d", s.name, found, err, r, w, werr, e.meta, e.ordersSeq, e.ordersSettled(), e.caught, e.comparing, e.queue.backlog(allGroups))
 	if x := e.queue.entries[sku]; x != nil {
 		text += fmt.Sprintf("\n  entry work %+v pending %v inflight %v attempts %d notBefore %v backoff %v ordersAfter %v (orders %v) listed %v heap %d", x.work, x.pending, x.inflight, x.attempts, time.Until(x.notBefore), time.Until(x.backoff), x.ordersAfter, e.ordersStart, x.in != nil, x.heapIndex)
 	}

@@ -273,6 +273,7 @@ func (e *engine) forget(orders string) error {
 	e.queue, e.counts = newQueue(), counters{}
 	clear(e.suspect)
 	clear(e.settles)
+	e.settling.Init()
 	e.caught, e.comparing = false, true
 	// Places in a log that may be another one now.
 	e.ordersSeq, e.ordersStart, e.polls = 0, time.Time{}, nil

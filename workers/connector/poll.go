@@ -78,7 +78,7 @@ func (p *poller) yields() bool {
 func (e *engine) busy(batch int) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.queue.backlog() > batch && e.routes.writable() != 0
+	return e.routes.writable() != 0 && e.queue.backlog(e.routes.writable()) > batch
 }
 
 // pollChanges reads the changes since the last time, to the end.

@@ -11,13 +11,15 @@ import (
 // of a SKU exists, so a hundred changes are one piece of work.
 type queue struct {
 	entries map[string]*entry
-	// ready by operation, by whether only stock is to be written (such entries
-	// wait for orders), by lane, by scarcity.
-	ready   [operations][2][lanes][scarcities]list
+	// ready by operation, by the groups to be written (which of them may be is
+	// asked of a list, not of its entries), by lane, by scarcity.
+	ready   [operations][allGroups + 1][lanes][scarcities]list
 	delayed delays
 	// readyCount is the number of entries in ready lists, by operation and by
-	// whether they are of stock only.
-	readyCount [operations][2]int
+	// groups.
+	readyCount [operations][allGroups + 1]int
+	placed     uint64 // entries put into ready lists so far
+	ranks      ranks
 	inflight   int
 	flights    uint64 // begun so far
 }
@@ -57,6 +59,10 @@ type entry struct {
 	heapIndex            int // -1 when not delayed
 	before, after        *entry
 	in                   *list
+	placed               uint64 // which of the queue's it was
+	// ranked is by what it was ranked, ranks are its places.
+	ranked standing
+	ranks  [rankings]int32
 }
 
 func newQueue() *queue { return &queue{entries: make(map[string]*entry)} }
@@ -109,29 +115,21 @@ func (q *queue) place(e *entry, now time.Time) {
 		heap.Push(&q.delayed, e)
 		return
 	}
-	only := stockOnly(e.work.groups)
-	q.ready[e.work.op][only][e.work.lane][e.work.scarcity].push(e)
-	q.readyCount[e.work.op][only]++
-}
-
-func stockOnly(g groups) int {
-	if g == stock {
-		return 1
-	}
-	return 0
+	q.placed++
+	e.placed = q.placed
+	q.ready[e.work.op][e.work.groups][e.work.lane][e.work.scarcity].push(e)
+	q.readyCount[e.work.op][e.work.groups]++
 }
 
 func (q *queue) unplace(e *entry) {
 	if e.in != nil {
 		e.in.remove(e)
-		q.recount(e, -1)
+		q.readyCount[e.work.op][e.work.groups]--
 	}
 	if e.heapIndex >= 0 {
 		heap.Remove(&q.delayed, e.heapIndex)
 	}
 }
-
-func (q *queue) recount(e *entry, by int) { q.readyCount[e.work.op][stockOnly(e.work.groups)] += by }
 
 // change sets the work of an entry; it must be placed afterwards.
 func (q *queue) change(e *entry, w work) {
@@ -142,6 +140,7 @@ func (q *queue) change(e *entry, w work) {
 // drop forgets an entry that is not in flight.
 func (q *queue) drop(e *entry) {
 	q.unplace(e)
+	q.unrank(e)
 	delete(q.entries, e.sku)
 }
 
@@ -169,10 +168,9 @@ type allowed struct {
 	creates bool
 }
 
-// take removes up to most entries of one operation, the most valuable first,
-// and marks them in flight. limit gives the batch size of an operation; ok may
-// refuse an entry, which then must have been placed elsewhere.
-func (q *queue) take(a allowed, limit [operations]int, ok func(*entry) bool) (operation, []*entry) {
+// take removes entries of one operation, the most valuable first and of these
+// the oldest, and marks them in flight. limit is the most by operation.
+func (q *queue) take(a allowed, limit [operations]int) (operation, []*entry) {
 	op, found := q.first(a)
 	if !found {
 		return 0, nil
@@ -180,39 +178,49 @@ func (q *queue) take(a allowed, limit [operations]int, ok func(*entry) bool) (op
 	var taken []*entry
 	for l := range lanes {
 		for s := range scarcities {
-			for only := range 2 {
-				if !a.may(op, only) {
-					continue
+			for len(taken) < limit[op] {
+				e := q.oldest(op, l, s, a)
+				if e == nil {
+					break
 				}
-				list := &q.ready[op][only][l][s]
-				for e := list.head; e != nil && len(taken) < limit[op]; {
-					next := e.after
-					if e.work.groups&a.groups != 0 {
-						q.unplace(e)
-						if ok(e) {
-							q.flights++
-							e.inflight, e.flight = true, q.flights
-							q.inflight++
-							taken = append(taken, e)
-						}
-					}
-					e = next
-				}
-				if len(taken) == limit[op] {
-					return op, taken
-				}
+				q.unplace(e)
+				q.flights++
+				e.inflight, e.flight = true, q.flights
+				q.inflight++
+				taken = append(taken, e)
 			}
 		}
 	}
 	return op, taken
 }
 
-// may reports whether entries of an operation and kind may be taken.
-func (a allowed) may(op operation, only int) bool {
-	if op == opCreate && !a.creates {
-		return false
+// oldest is the entry that may be taken and was placed first, nil if none may.
+func (q *queue) oldest(op operation, l lane, scarcity int, a allowed) *entry {
+	var oldest *entry
+	for g := range allGroups + 1 {
+		e := q.ready[op][g][l][scarcity].head
+		if e != nil && a.may(op, g) && (oldest == nil || e.placed < oldest.placed) {
+			oldest = e
+		}
 	}
-	return only == 0 || a.stock || op == opRead || op == opRemove
+	return oldest
+}
+
+// may reports whether entries may be taken that are to write some groups.
+func (a allowed) may(op operation, g groups) bool {
+	switch {
+	case g&a.groups == 0, op == opCreate && !a.creates:
+		return false
+	case op == opRead || op == opRemove:
+		return true
+	}
+	return a.stock || !a.waitsForOrders(op, g)
+}
+
+// waitsForOrders reports whether entries have nothing to be written but stock,
+// for which the channel's orders must be settled.
+func (a allowed) waitsForOrders(op operation, g groups) bool {
+	return (op == opWrite || op == opCreate && a.creates) && g&a.groups == stock
 }
 
 // first finds the operation of the most valuable entry that may be taken.
@@ -220,20 +228,26 @@ func (q *queue) first(a allowed) (operation, bool) {
 	for l := range lanes {
 		for s := range scarcities {
 			for op := range operations {
-				for only := range 2 {
-					if !a.may(op, only) {
-						continue
-					}
-					for e := q.ready[op][only][l][s].head; e != nil; e = e.after {
-						if e.work.groups&a.groups != 0 {
-							return op, true
-						}
-					}
+				if q.oldest(op, l, s, a) != nil {
+					return op, true
 				}
 			}
 		}
 	}
 	return 0, false
+}
+
+// stale is the number of entries that only wait for orders to be settled.
+func (q *queue) stale(a allowed) int {
+	n := 0
+	for op := range operations {
+		for g := range allGroups + 1 {
+			if a.waitsForOrders(op, g) {
+				n += q.readyCount[op][g]
+			}
+		}
+	}
+	return n
 }
 
 // landed ends an entry's flight.
@@ -244,11 +258,16 @@ func (q *queue) landed(e *entry) {
 	}
 }
 
-// backlog is the number of entries that wait for a call now or are in one.
-func (q *queue) backlog() int {
+// backlog is the number of entries that wait for a call now, for the sake of
+// some groups, or are in one.
+func (q *queue) backlog(of groups) int {
 	n := q.inflight
 	for op := range operations {
-		n += q.readyCount[op][0] + q.readyCount[op][1]
+		for g := range allGroups + 1 {
+			if g&of != 0 {
+				n += q.readyCount[op][g]
+			}
+		}
 	}
 	return n
 }

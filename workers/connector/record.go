@@ -30,6 +30,8 @@ const (
 	causeChange cause = iota
 	causeBackfill
 	causeRules
+
+	causes
 )
 
 func (c cause) String() workload.Cause {

@@ -222,8 +222,8 @@ func (e *engine) report(w *workload.ChannelReport) {
 	}
 }
 
-// progress works out how far the channel is in one sync; only SKUs that are
-// not as they should be are looked at.
+// progress works out how far the channel is in one sync; no more than a few
+// SKUs are looked at.
 func (e *engine) progress(s *target) workload.Progress {
 	p := workload.Progress{Epoch: e.meta.Epoch, LastComparison: e.meta.Compared.UTC()}
 	if e.meta.Compared.IsZero() {
@@ -234,22 +234,24 @@ func (e *engine) progress(s *target) workload.Progress {
 	oldest := map[workload.Cause]int64{}
 	var oldestFailed int64
 	var failures []workload.Failure
-	for _, x := range e.queue.entries {
-		if x.pending && x.groups&s.groups != 0 {
-			if first == 0 || x.seq < first {
-				first = x.seq
-			}
-			why := x.cause.String()
-			if at, ok := oldest[why]; !ok || x.since < at {
-				oldest[why] = x.since
+	for g := range allGroups + 1 {
+		if g&s.groups == 0 {
+			continue
+		}
+		ranks := &e.queue.ranks
+		if seq, ok := ranks.bySeq[g].first(); ok && (first == 0 || uint64(seq) < first) {
+			first = uint64(seq)
+		}
+		for why := range causes {
+			at, ok := ranks.bySince[g][why].first()
+			if was, known := oldest[why.String()]; ok && (!known || at < was) {
+				oldest[why.String()] = at
 			}
 		}
-		if x.mask&s.groups != 0 && x.failedSince != 0 {
-			if oldestFailed == 0 || x.failedSince < oldestFailed {
-				oldestFailed = x.failedSince
-			}
-			failures = sample(failures, x)
+		if at, ok := ranks.byFailed[g].first(); ok && (oldestFailed == 0 || at < oldestFailed) {
+			oldestFailed = at
 		}
+		ranks.bySKU[g].each(maxSamples, func(x *entry) { failures = sample(failures, x) })
 	}
 	p.Watermark = catalog.Watermark(first, e.meta.Seq)
 	if len(oldest) > 0 {

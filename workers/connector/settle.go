@@ -1,6 +1,7 @@
 package connector
 
 import (
+	fifo "container/list"
 	"context"
 	"errors"
 	"time"
@@ -26,6 +27,9 @@ type settlement struct {
 	// stock is what was read, at the channel's own time of its last change.
 	stock     driver.Stock
 	changedAt time.Time
+	sku       string
+	since     time.Time
+	place     *fifo.Element // among those that settle, nil if void
 	// overtaken is set once orders of the SKU were told since; at most lowered
 	// and raised are the units by which they moved its stock.
 	overtaken       bool
@@ -47,12 +51,17 @@ func (e *engine) placeSample(s *sku) {
 	have := e.settles[s.name]
 	switch {
 	case !s.record.settling:
-		delete(e.settles, s.name)
+		e.unsettle(s.name)
 	case s.sample != nil:
+		e.unsettle(s.name)
 		if have != nil && have.open && s.sample.latest <= have.latest {
 			s.sample.open, s.sample.margin = true, have.margin
 		}
 		e.settles[s.name] = s.sample
+		if !s.sample.void {
+			s.sample.sku, s.sample.since = s.name, time.Unix(0, s.record.settleSince)
+			s.sample.place = e.settling.PushBack(s.sample)
+		}
 	case have == nil:
 		// The orders told since are not known: it was read before a start.
 		e.settles[s.name] = &settlement{void: true}
@@ -60,6 +69,15 @@ func (e *engine) placeSample(s *sku) {
 		have.risen = have.risen || s.latest > have.latest
 		have.open, have.latest = have.open && !have.risen, s.latest
 	}
+}
+
+// unsettle forgets the sample of a SKU; the lock is held.
+func (e *engine) unsettle(name string) {
+	if x := e.settles[name]; x != nil && x.place != nil {
+		e.settling.Remove(x.place)
+		x.place = nil
+	}
+	delete(e.settles, name)
 }
 
 // samples reports whether a reading of a SKU is to settle whatever it shows.
@@ -111,34 +129,29 @@ func (e *engine) overtook(o *driver.Order) {
 }
 
 // settled are SKUs whose stock reading may be explained now: those whose change
-// is to be told, and those where it is drift.
+// is to be told, and those where it is drift. They settle in the order in which
+// they were read, so that the first that does not yet is the last to look at.
 func (e *engine) settled(n int) (tell, drift []string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.settles) == 0 || !e.caught {
+	if !e.caught {
 		return nil, nil
 	}
 	now, orders := e.now(), e.foldedOrders()
-	for name, x := range e.settles {
-		if len(tell)+len(drift) == n {
+	for at := e.settling.Front(); at != nil && len(tell)+len(drift) < n; at = at.Next() {
+		x := at.Value.(*settlement)
+		seen := !e.can.orders || orders.After(x.since)
+		told := now.Sub(x.since) >= e.visibility() && (!e.can.orders || orders.Sub(x.since) >= e.visibility())
+		if !seen || e.routes.owns && !told {
 			break
 		}
-		if entry := e.queue.entries[name]; x.void || entry != nil && entry.inflight {
+		if entry := e.queue.entries[x.sku]; entry != nil && entry.inflight {
 			continue
 		}
-		var r record
-		if found, err := e.store.readRecord(name, &r); err != nil || !found {
-			continue
-		}
-		since := time.Unix(0, r.settleSince)
-		if e.can.orders && !orders.After(since) {
-			continue
-		}
-		switch {
-		case !e.routes.owns:
-			drift = append(drift, name)
-		case now.Sub(since) >= e.visibility() && (!e.can.orders || orders.Sub(since) >= e.visibility()):
-			tell = append(tell, name)
+		if e.routes.owns {
+			tell = append(tell, x.sku)
+		} else {
+			drift = append(drift, x.sku)
 		}
 	}
 	return tell, drift

@@ -46,8 +46,9 @@ func (e *engine) ready() (bool, time.Time, error) {
 	if !e.caught {
 		return false, time.Time{}, nil
 	}
-	_, ok := e.queue.first(e.allowed())
-	if !ok && e.stale() > 0 {
+	may := e.allowed()
+	_, ok := e.queue.first(may)
+	if !ok && e.queue.stale(may) > 0 {
 		// Entries of stock wait for an order poll.
 		next = earlier(next, e.now().Add(settleCheck))
 	}
@@ -60,9 +61,6 @@ func earlier(a, b time.Time) time.Time {
 	}
 	return a
 }
-
-// stale is the number of entries that only wait for orders to be settled.
-func (e *engine) stale() int { return e.queue.readyCount[opWrite][1] + e.queue.readyCount[opCreate][1] }
 
 // allowed is what may be written now.
 func (e *engine) allowed() allowed {
@@ -126,7 +124,7 @@ func (e *engine) take(limit [operations]int) (operation, []*job, error) {
 		return 0, nil, nil
 	}
 	may := e.allowed()
-	op, entries := e.queue.take(may, limit, func(*entry) bool { return true })
+	op, entries := e.queue.take(may, limit)
 	if len(entries) == 0 {
 		return 0, nil, nil
 	}
