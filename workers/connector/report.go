@@ -278,3 +278,41 @@ func sample(to []workload.Failure, x *entry) []workload.Failure {
 	to = slices.Insert(to, i, f)
 	return to[:min(len(to), maxSamples)]
 }
+
+// attach sets the engine that is reported of, and what was reported before it.
+func (r *reporter) attach(e *engine, last workload.ChannelReport) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.engine, r.last = e, last
+}
+
+// apply notes the configuration that is applied.
+func (r *reporter) apply(c *configuration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	config := *c.channel
+	r.config, r.problem, r.about = &config, "", ""
+	r.syncs = make(map[string]int64, len(c.syncs))
+	for name, s := range c.syncs {
+		r.syncs[name] = s.Generation
+	}
+}
+
+// refuse notes a configuration that cannot be run by.
+func (r *reporter) refuse(c *configuration, problem, about string) {
+	r.apply(c)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.problem, r.about = problem, about
+}
+
+// delivery notes how a webhook went.
+func (r *reporter) delivery(good bool, message string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if good {
+		r.webhooks.took(r.now())
+		return
+	}
+	r.webhooks.refused(r.now(), message)
+}
