@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -85,6 +86,9 @@ func empty(dir string, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("list %s: %w", dir, err)
 	}
+	if len(entries) > 0 && !slices.ContainsFunc(entries, ofStore) {
+		return fmt.Errorf("%s is not empty and holds no connector's store: give the connector a directory of its own (--data-dir)", dir)
+	}
 	if len(entries) > 0 {
 		log.Info("what the store holds was not synced before the machine stopped: the channel is read anew", "directory", dir)
 	}
@@ -101,6 +105,10 @@ func empty(dir string, log *slog.Logger) error {
 	}
 	return nil
 }
+
+// ofStore reports whether a file says that its directory is a store's: our mark,
+// or the lock that Pebble makes before anything else.
+func ofStore(entry fs.DirEntry) bool { return entry.Name() == bootMark || entry.Name() == "LOCK" }
 
 // unsynced is a file system that hands everything to the kernel and leaves it
 // to it when to put it on disk.

@@ -142,3 +142,16 @@ func TestNothingInScratchIsSynced(t *testing.T) {
 		t.Errorf("files that were synced to disk: %v", names)
 	}
 }
+
+func TestADirectoryOfSomebodyElseIsNotEmptied(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	theirs := filepath.Join(dir, "letter")
+	must(t, os.WriteFile(theirs, []byte("dear"), 0o600))
+	if _, err := prepareScratch(dir, bootFile(t, someBoot), quiet()); err == nil {
+		t.Error("a directory with somebody else's files passes for a connector's")
+	}
+	if _, err := os.Stat(theirs); err != nil {
+		t.Errorf("somebody else's file: %v", err)
+	}
+}
