@@ -102,10 +102,10 @@ func (f *folding) itemObserved(observed *ItemObserved) error {
 		}
 		if ok && ledger.Seeded {
 			ats := ledger.OnHand - ledger.Committed
-			item.ATS = &ats
+			item.ATS, item.Open = &ats, ledger.open(source)
 		}
 	}
-	if known && item == before {
+	if known && item.Content == before.Content && item.Price == before.Price && item.Removed == before.Removed {
 		return nil
 	}
 	f.setItem(source, item)

@@ -32,8 +32,8 @@ func (f *folding) openLedger(source, sku string) (*Ledger, error) {
 	return &ledger, nil
 }
 
-// closeLedger keeps a changed ledger and rewrites the item if what may be
-// sold changed. at is the channel's time of the change.
+// closeLedger keeps a changed ledger and rewrites the item if what may be sold,
+// or what a channel holds, changed. at is the channel's time of the change.
 func (f *folding) closeLedger(source string, ledger *Ledger, at time.Time) error {
 	ledger.prune(f.fact.Time)
 	kept := false
@@ -51,15 +51,39 @@ func (f *folding) closeLedger(source string, ledger *Ledger, at time.Time) error
 	if err != nil {
 		return err
 	}
-	if known && item.ATS != nil && *item.ATS == ats {
+	open := ledger.open(source)
+	moved := !known || item.ATS == nil || *item.ATS != ats
+	if !moved && maps.Equal(item.Open, open) {
 		return nil
 	}
 	if ats < 0 && (item.ATS == nil || ats < *item.ATS) {
 		f.note(NoteOversold, ledger.SKU, -ats, fmt.Sprintf("%d units more are promised than are on hand", -ats))
 	}
-	item.SKU, item.ATS, item.StockAt = ledger.SKU, &ats, at
+	item.SKU, item.ATS, item.Open = ledger.SKU, &ats, open
+	if moved {
+		item.StockAt = at
+	}
 	f.setItem(source, item)
 	return nil
+}
+
+// open are the units that channels hold reserved as far as the ledger knows.
+func (l *Ledger) open(source string) map[string]int64 {
+	var open map[string]int64
+	for channel, shown := range l.Shown {
+		units := shown.Committed
+		if channel == source {
+			units += l.Unattributed
+		}
+		if units <= 0 || shown.Basis == driver.BasisAvailable {
+			continue
+		}
+		if open == nil {
+			open = make(map[string]int64, 1)
+		}
+		open[channel] = units
+	}
+	return open
 }
 
 // move changes the goods on the shelf by a movement at a time. A movement

@@ -16,6 +16,11 @@ type Item struct {
 	// ATS is what may be sold: on hand less committed, over all locations.
 	// nil until the stock is known, or when it is not tracked.
 	ATS *int64 `json:"ats,omitempty"`
+	// Open are the units that ATS is short of for what a channel holds reserved
+	// itself: its own open orders as far as they are folded and, for the source,
+	// reservations that no order explains. Channels without any are left out, and
+	// so are those whose basis is Available.
+	Open map[string]int64 `json:"open,omitempty"`
 	// Removed items are no longer sold by the source.
 	Removed bool `json:"removed,omitempty"`
 	// ContentAt, PriceAt and StockAt are the channel's own time of the latest

@@ -44,6 +44,26 @@ func TestOrdersOfAnyChannelMoveTheStockOfAll(t *testing.T) {
 	expectLedger(t, m, 9, 0, 9)
 }
 
+func TestAnItemSaysWhatEachChannelHoldsOfIt(t *testing.T) {
+	t.Parallel()
+	m := newMemory().fold(t, threeShops(), observed("shop", "A", 10, 2), // two are held for no order
+		order("shop", "s1", "A", 10, 1, 0, 0, 0), order("market", "m1", "A", 10, 3, 0, 0, 0))
+	expect := func(shop, market int64) {
+		t.Helper()
+		if open := m.items["shop/A"].Open; open["shop"] != shop || open["market"] != market {
+			t.Errorf("the channels hold %v, want %d of the shop and %d of the market", open, shop, market)
+		}
+	}
+	expect(3, 3)
+	m.fold(t, threeShops(), order("market", "m1", "A", 11, 3, 0, 2, 0)) // what may be sold stays the same
+	expect(3, 1)
+	m.fold(t, threeShops(), order("market", "m1", "A", 12, 3, 0, 3, 0))
+	expect(3, 0)
+	if open := m.items["shop/A"].Open; len(open) != 1 {
+		t.Errorf("a channel that holds nothing is named: %v", open)
+	}
+}
+
 func TestAnOlderStateOfAnOrderChangesNothing(t *testing.T) {
 	t.Parallel()
 	m := newMemory().fold(t, threeShops(), observed("shop", "A", 10, 0),

@@ -56,9 +56,9 @@ func (e *engine) place(t *txn, s *sku) error {
 	}
 	if !s.ordersAfter.IsZero() {
 		entry.ordersAfter = s.ordersAfter
-		entry.reserved.saw(r.shown.reserved, t.now)
+		entry.overdue.saw(r.shown.reserved, t.now)
 	}
-	entry.reserved.covered(e.foldedOrders())
+	entry.overdue.covered(e.foldedOrders(), w.open)
 	if entry.split && k.op == opWrite {
 		k.groups = one(k.groups)
 	}

@@ -55,46 +55,58 @@ func (e *engine) waits(x *entry) bool {
 	return e.can.orders && (x.ordersAfter.After(e.foldedOrders()) || e.moved[x.sku] > e.meta.FactSeq)
 }
 
-// reserved is what a SKU that always waits for its newest orders may be written
-// by: units as they were read before the newest poll that is folded began. What
-// was sold since then is not in them, so that less is shown than could be sold,
-// never more.
-type reserved struct {
+// overdue is of a SKU whose newest orders are always on their way. Waiting for
+// them would never end, so that it is written by the orders that are folded:
+// what may be sold is short of just those, and the channel holds just those
+// reserved. An order that is on its way then takes from what is shown what it
+// took already, and nothing is shown twice or not at all.
+type overdue struct {
 	since time.Time // when it began to wait
-	known bool
-	units int64
-	// next is a reading that no folded poll began after yet.
-	next struct {
-		at    time.Time
-		units int64
+	// beyond are units that the channel holds reserved for nobody's order, as
+	// far as could be told last.
+	beyond int64
+	// read is a reading that no folded poll began after yet.
+	read struct {
+		at       time.Time
+		reserved int64
 	}
 }
 
 // saw notes the reserved units of a reading.
-func (v *reserved) saw(units int64, at time.Time) {
-	if v.since.IsZero() {
-		v.since = at
+func (o *overdue) saw(reserved int64, at time.Time) {
+	if o.since.IsZero() {
+		o.since = at
 	}
-	if v.next.at.IsZero() {
-		v.next.at, v.next.units = at, units
+	if o.read.at.IsZero() {
+		o.read.at, o.read.reserved = at, reserved
 	}
 }
 
-// covered notes when the newest folded poll began.
-func (v *reserved) covered(orders time.Time) {
-	if !v.next.at.IsZero() && orders.After(v.next.at) {
-		v.known, v.units = true, v.next.units
-		v.next.at = time.Time{}
+// covered notes when the newest folded poll began, and what its orders hold.
+func (o *overdue) covered(orders time.Time, open int64) {
+	if o.read.at.IsZero() || !orders.After(o.read.at) {
+		return
 	}
+	o.beyond = 0
+	if open > 0 {
+		// Orders since the reading are in what is open: it is rather too few.
+		o.beyond = max(0, o.read.reserved-open)
+	}
+	o.read.at = time.Time{}
 }
+
+// holds are the reserved units that what may be sold leaves room for. More than
+// were read cannot be: what was shipped since it was folded is reserved no more.
+func (o *overdue) holds(open, read int64) int64 { return min(read, open+o.beyond) }
 
 // rushedPolls is how many polls of the orders stock waits for the newest ones.
 const rushedPolls = 3
 
 // rushed reports whether a SKU has waited so long for its newest orders that it
-// is written by older ones.
+// is written without them.
 func (e *engine) rushed(x *entry, now time.Time) bool {
-	return x.reserved.known && e.can.basis == driver.BasisOnHand && now.Sub(x.reserved.since) >= rushedPolls*max(e.routes.poll, minOrderPoll)
+	return e.can.basis == driver.BasisOnHand && !x.overdue.since.IsZero() &&
+		now.Sub(x.overdue.since) >= rushedPolls*max(e.routes.poll, minOrderPoll)
 }
 
 // after is the newest reading of stock that lies before every order which the

@@ -55,7 +55,7 @@ type entry struct {
 	notBefore time.Time
 	// backoff and ordersAfter are what notBefore is worked out from.
 	backoff, ordersAfter time.Time
-	reserved             reserved
+	overdue              overdue
 	heapIndex            int // -1 when not delayed
 	before, after        *entry
 	in                   *list

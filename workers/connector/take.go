@@ -165,6 +165,16 @@ func (t *txn) job(op operation, x *entry, may allowed) (*job, error) {
 	if !may.stock && op == opWrite || t.e.unsettled(x.sku, r, w) || t.e.waits(x) && !rushed {
 		g &^= stock
 	}
+	from := r
+	if rushed && g.has(stock) {
+		from = x.without(r, w)
+		if r.shown.hasStock && w.quantity(from, &t.e.can) == r.shown.stored(t.e.can.basis) {
+			// It shows what it should: what it seems to show too much or too
+			// little are orders on their way.
+			g, r.pending, x.overdue = g&^stock, r.pending&^stock, overdue{}
+			r.recheck(t.now)
+		}
+	}
 	if x.split && op == opWrite {
 		g &= x.work.groups
 	}
@@ -181,7 +191,7 @@ func (t *txn) job(op operation, x *entry, may allowed) (*job, error) {
 		g |= w.managed &^ t.e.routes.held
 	}
 	j.groups = g
-	j.intent = w.intent(x.sku, x.known(r, rushed), g, &t.e.can, version)
+	j.intent = w.intent(x.sku, from, g, &t.e.can, version)
 	if op == opCreate && j.intent.Stock == nil {
 		// A new listing needs a quantity; until the stock is known, none.
 		j.intent.Stock = &driver.StockWrite{}
@@ -190,7 +200,7 @@ func (t *txn) job(op operation, x *entry, may allowed) (*job, error) {
 	if j.intent.Stock != nil {
 		j.previous = j.intent.Stock.Previous
 		r.remember(j.intent.Stock.Quantity)
-		x.reserved = reserved{}
+		x.overdue = overdue{}
 		if r.settling {
 			t.e.spend(s)
 		}
@@ -199,14 +209,11 @@ func (t *txn) job(op operation, x *entry, may allowed) (*job, error) {
 	return j, nil
 }
 
-// known is the record that a write is made from.
-func (x *entry) known(r *record, rushed bool) *record {
-	if !rushed {
-		return r
-	}
-	older := *r
-	older.shown.reserved = min(r.shown.reserved, x.reserved.units)
-	return &older
+// without is a record without the orders that are on their way.
+func (x *entry) without(r *record, w *want) *record {
+	folded := *r
+	folded.shown.reserved = x.overdue.holds(w.open, r.shown.reserved)
+	return &folded
 }
 
 // latest is the sources' own time of the latest change in some groups.

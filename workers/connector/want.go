@@ -22,8 +22,9 @@ type want struct {
 	managed groups
 	content *driver.Content
 	price   *driver.Money
-	// available is what buyers should see.
-	available int64
+	// available is what buyers should see, open what the channel holds reserved
+	// by the orders that available is already short of.
+	available, open int64
 	// absent items should not be for sale.
 	absent bool
 	// seq and time (Unix nanoseconds of the hub) are of the newest item.
@@ -69,14 +70,14 @@ func (r *routes) project(sku string, read itemReader) (want, error) {
 			return want{}, err
 		}
 		if ok {
-			w.add(&r.feeds[i], stored)
+			w.add(&r.feeds[i], stored, r.self)
 		}
 	}
 	return w, nil
 }
 
-// add takes in what one source's item asks for.
-func (w *want) add(f *feed, stored storedItem) {
+// add takes in what one source's item asks for of a channel.
+func (w *want) add(f *feed, stored storedItem, channel string) {
 	if stored.seq > w.seq {
 		w.seq, w.time = stored.seq, stored.time
 	}
@@ -105,6 +106,7 @@ func (w *want) add(f *feed, stored storedItem) {
 	if d.Available != nil {
 		w.managed |= stock
 		w.available, w.at[2] = *d.Available, item.StockAt
+		w.open = item.Open[channel]
 	}
 }
 
