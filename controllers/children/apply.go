@@ -14,6 +14,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -55,7 +56,7 @@ func (a *Applier) Apply(ctx context.Context, owners []types.UID, live client.Obj
 	if exists && !ownedByAny(live, owners) {
 		return fmt.Errorf("%s %s %w", kind, key, ErrNotOwned)
 	}
-	hash, err := hashOf(intent)
+	wanted, hash, err := encode(intent)
 	if err != nil {
 		return fmt.Errorf("encoding %s %s: %w", kind, key, err)
 	}
@@ -65,30 +66,29 @@ func (a *Applier) Apply(ctx context.Context, owners []types.UID, live client.Obj
 			return nil
 		}
 	}
-	if err := a.Client.Apply(ctx, intent, FieldOwner, client.ForceOwnership); err != nil {
+	if err := a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(wanted), FieldOwner, client.ForceOwnership); err != nil {
 		return fmt.Errorf("applying %s %s: %w", kind, key, err)
 	}
-	// The client has put the answer, the object as it is now, into the intent.
-	// When the cache shows that state, nothing is left to apply.
-	state, err := stateAfter(intent)
-	if err != nil {
-		return fmt.Errorf("decoding %s %s: %w", kind, key, err)
-	}
-	a.applied.Store(id, fingerprint{hash, state})
+	// The client has put the answer, the object as it is now, into what was
+	// applied. When the cache shows that state, nothing is left to apply.
+	a.applied.Store(id, fingerprint{hash, stateOf(wanted)})
 	return nil
 }
 
-// stateAfter is stateOf for what an apply was answered with.
-func stateAfter(answer runtime.ApplyConfiguration) (string, error) {
-	data, err := json.Marshal(answer)
+// encode copies an intent: the client puts the answer into what it applies, and
+// parts of an intent are of the cache or shared with other intents. The hash
+// tells its content.
+func encode(intent runtime.ApplyConfiguration) (*unstructured.Unstructured, string, error) {
+	data, err := json.Marshal(intent)
 	if err != nil {
-		return "", err
+		return nil, "", err
 	}
-	var live metav1.PartialObjectMetadata
-	if err := json.Unmarshal(data, &live); err != nil {
-		return "", err
+	wanted := &unstructured.Unstructured{}
+	if err := json.Unmarshal(data, &wanted.Object); err != nil {
+		return nil, "", err
 	}
-	return stateOf(&live), nil
+	sum := sha256.Sum256(data)
+	return wanted, hex.EncodeToString(sum[:]), nil
 }
 
 // Forget drops what is remembered of an object that was deleted.
@@ -114,13 +114,4 @@ func ownedByAny(object metav1.Object, owners []types.UID) bool {
 		}
 	}
 	return false
-}
-
-func hashOf(intent any) (string, error) {
-	data, err := json.Marshal(intent)
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:]), nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -228,8 +229,8 @@ func (w *world) reconcile(r *run, root, binary string, channels, syncs int) (mad
 		})
 	}
 	if err != nil {
-		tail, _ := os.ReadFile(log.Name()) // only to say more
-		return nil, nil, fmt.Errorf("%w (%s); the operator said: %s", err, why, tail[max(0, len(tail)-2000):])
+		said, _ := os.ReadFile(log.Name()) // only to say more
+		return nil, nil, fmt.Errorf("%w (%s); the operator said: %s", err, why, lastWords(said))
 	}
 	seen.took = time.Since(began)
 	after, err := a.requests(w.ctx)
@@ -371,4 +372,15 @@ func (w *world) configured(channels, syncs int) error {
 		return fmt.Errorf("the hub holds the configuration of %d Channels and %d CatalogSyncs, not of %d and %d", nc, ns, channels, syncs)
 	}
 	return nil
+}
+
+// lastWords are the last 2,000 bytes of a log, or as many from where the process
+// crashed.
+func lastWords(log []byte) []byte {
+	for _, cry := range []string{"\npanic: ", "\nfatal error: "} {
+		if at := bytes.LastIndex(log, []byte(cry)); at >= 0 {
+			return log[at:min(len(log), at+2000)]
+		}
+	}
+	return log[max(0, len(log)-2000):]
 }
