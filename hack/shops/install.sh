@@ -39,12 +39,25 @@ medusa_app() {
   echo "$(medusa_dir)/app-$(content "$medusa_src"/{medusa-config.js,hooks.js,../webhook.js})"
 }
 
+# Medusa and Vendure want Node.js 20; Debian 12 has 18, which is enough to get a newer one from npm.
+node_release=22
+
 need_node() {
-  command -v node >/dev/null && command -v npm >/dev/null ||
-    die "needs Node.js 20 or newer with npm (Debian: apt-get install nodejs npm)"
-  local major
-  major=$(node -p 'process.versions.node.split(".")[0]')
-  [ "$major" -ge 20 ] || die "needs Node.js 20 or newer, found $(node -v)"
+  node_works && return
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    die "needs Node.js 20 or newer with npm, found $(node --version 2>/dev/null || echo none)"
+  fi
+  command -v npm >/dev/null || debian "nodejs npm" "1 min"
+  node_works && return
+  say "installing Node.js $node_release from npm (usually 10 s)"
+  npm install --global --no-audit --no-fund --loglevel=error "node@$node_release" >/dev/null ||
+    die "npm install --global node@$node_release failed (above)"
+  hash -r
+  node_works || die "installed Node.js $node_release, but node on PATH is $(node --version 2>/dev/null || echo none)"
+}
+
+node_works() {
+  command -v npm >/dev/null && node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)' 2>/dev/null
 }
 
 # once DIR FUNCTION: fills DIR with FUNCTION STAGING, whole or not at all, one
@@ -128,13 +141,15 @@ install_medusa() {
   once "$(medusa_app)" fill_medusa_app
 }
 
-# debian PACKAGE TIME: installs it when root, else says what to run.
+# debian PACKAGES TIME: installs them when root, else says what to run.
 debian() {
+  local packages
+  read -ra packages <<<"$1"
   command -v apt-get >/dev/null || die "needs $1, which this script only knows how to get on Debian"
   [ "$(id -u)" = 0 ] || die "needs $1: run 'apt-get install --no-install-recommends $1' as root"
   say "installing Debian's $1 (usually $2)"
-  if ! apt-cache show "$1" >/dev/null 2>&1; then apt-get update -qq; fi
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$1" >/dev/null
+  if ! apt-cache show "${packages[@]}" >/dev/null 2>&1; then apt-get update -qq; fi
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
 }
 
 install_postgres() {
