@@ -269,8 +269,12 @@ func (c *comparer) done(ctx context.Context, requested map[string]string, listin
 		}
 		return nil
 	})
-	if err != nil || !first {
+	if err != nil {
 		return err
+	}
+	e.view(func() { e.queue.spare = e.queue.spare || listings >= roomy })
+	if !first {
+		return nil
 	}
 	// SKUs that waited to be read by the walk go on.
 	var names []string

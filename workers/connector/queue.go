@@ -22,6 +22,8 @@ type queue struct {
 	ranks      ranks
 	inflight   int
 	flights    uint64 // begun so far
+	most       int    // entries since it was empty
+	spare      bool   // very many entries are gone, see engine.giveBack
 }
 
 // entry is one SKU with work to do.
@@ -100,6 +102,7 @@ func (q *queue) get(sku string) *entry {
 	if e == nil {
 		e = &entry{sku: sku, heapIndex: -1}
 		q.entries[sku] = e
+		q.most = max(q.most, len(q.entries))
 	}
 	return e
 }
@@ -142,6 +145,21 @@ func (q *queue) drop(e *entry) {
 	q.unplace(e)
 	q.unrank(e)
 	delete(q.entries, e.sku)
+	if len(q.entries) == 0 {
+		q.empty()
+	}
+}
+
+// roomy is how many entries leave room behind that is worth giving back.
+const roomy = 10_000
+
+// empty gives up the room of entries that were there.
+func (q *queue) empty() {
+	if q.most >= roomy {
+		q.entries, q.delayed, q.ranks = make(map[string]*entry), nil, ranks{}
+		q.spare = true
+	}
+	q.most = 0
 }
 
 // wake moves entries whose time has come to the ready lists and returns when

@@ -67,3 +67,31 @@ func scanned(e *engine, g groups) workload.Progress {
 	p.Watermark = catalog.Watermark(first, e.meta.Seq)
 	return p
 }
+
+// A fill of very many SKUs leaves no room behind that nobody needs any more.
+func TestAnEmptiedQueueGivesUpItsRoom(t *testing.T) {
+	t.Parallel()
+	q, now := newQueue(), time.Now()
+	var all []*entry
+	for i := range roomy {
+		x := q.get(fmt.Sprintf("SKU-%d", i))
+		x.pending, x.groups, x.seq, x.since = true, price, uint64(i), int64(i)
+		q.change(x, work{groups: x.groups})
+		q.rank(x)
+		q.place(x, now)
+		all = append(all, x)
+	}
+	for _, x := range all {
+		if q.spare {
+			t.Fatal("a queue with entries gave up its room")
+		}
+		q.drop(x)
+	}
+	if !q.spare || cap(q.ranks.bySeq[price].entries) != 0 {
+		t.Errorf("an empty queue keeps room for %d", cap(q.ranks.bySeq[price].entries))
+	}
+	q.place(q.get("A"), now)
+	if len(q.entries) != 1 {
+		t.Errorf("%d entries after one was added", len(q.entries))
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -85,9 +86,26 @@ func (r *reporter) run(ctx context.Context) error {
 				r.log.Debug("report to the hub", "error", err)
 			}
 		}
+		r.giveBack()
 		if err := sleep(ctx, reportCheck); err != nil {
 			return nil
 		}
+	}
+}
+
+// giveBack returns memory after a fill or a comparison: either leaves as much
+// behind as it had work, and a process at rest would keep it for ever.
+func (r *reporter) giveBack() {
+	r.mu.Lock()
+	e := r.engine
+	r.mu.Unlock()
+	if e == nil {
+		return
+	}
+	var spare bool
+	e.view(func() { spare, e.queue.spare = e.queue.spare, false })
+	if spare {
+		debug.FreeOSMemory()
 	}
 }
 
