@@ -119,14 +119,18 @@ func orderSteps(t *testing.T, s *suite) {
 		name         string
 		do           func() error
 		wantA, wantB [2]int64 // Cancelled, Fulfilled
+		parted       bool
 	}{
-		{"placed", place, [2]int64{0, 0}, [2]int64{0, 0}},
-		{"one cancelled", func() error { return s.shop.Cancel(ctx, order, Line{b, 1}) }, [2]int64{0, 0}, [2]int64{1, 0}},
-		{"two sent", func() error { return s.shop.Fulfil(ctx, order, Line{a, 2}) }, [2]int64{0, 2}, [2]int64{1, 0}},
-		{"one more sent", func() error { return s.shop.Fulfil(ctx, order, Line{a, 1}) }, [2]int64{0, 3}, [2]int64{1, 0}},
-		{"the other line sent", func() error { return s.shop.Fulfil(ctx, order, Line{b, 2}) }, [2]int64{0, 3}, [2]int64{1, 2}},
-		{"all sent", func() error { return s.shop.Fulfil(ctx, order) }, [2]int64{0, 5}, [2]int64{1, 2}},
+		{"placed", place, [2]int64{0, 0}, [2]int64{0, 0}, false},
+		{"one cancelled", func() error { return s.shop.Cancel(ctx, order, Line{b, 1}) }, [2]int64{0, 0}, [2]int64{1, 0}, false},
+		{"two sent", func() error { return s.shop.Fulfil(ctx, order, Line{a, 2}) }, [2]int64{0, 2}, [2]int64{1, 0}, true},
+		{"one more sent", func() error { return s.shop.Fulfil(ctx, order, Line{a, 1}) }, [2]int64{0, 3}, [2]int64{1, 0}, true},
+		{"the other line sent", func() error { return s.shop.Fulfil(ctx, order, Line{b, 2}) }, [2]int64{0, 3}, [2]int64{1, 2}, true},
+		{"all sent", func() error { return s.shop.Fulfil(ctx, order) }, [2]int64{0, 5}, [2]int64{1, 2}, false},
 	} {
+		if step.parted && s.shop.FulfilsWhole {
+			continue
+		}
 		if err := step.do(); err != nil {
 			t.Fatalf("%s: %v", step.name, err)
 		}
@@ -186,8 +190,10 @@ func orderEndsUnseen(t *testing.T, s *suite) {
 		p.round(t, ctx)
 		return p.of(sku).Ordered == 4, fmt.Sprint(p.orders)
 	})
-	if err := s.shop.Fulfil(ctx, first, Line{sku, 1}); err != nil {
-		t.Fatal(err)
+	if !s.shop.FulfilsWhole {
+		if err := s.shop.Fulfil(ctx, first, Line{sku, 1}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := s.shop.Fulfil(ctx, first); err != nil {
 		t.Fatal(err)
@@ -279,15 +285,19 @@ func openOrders(t *testing.T, s *suite) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.shop.Fulfil(ctx, order, Line{sent, 1}); err != nil {
-		t.Fatal(err)
+	var gone int64
+	if !s.shop.FulfilsWhole {
+		if err := s.shop.Fulfil(ctx, order, Line{sent, 1}); err != nil {
+			t.Fatal(err)
+		}
+		gone = 1
 	}
 	p := s.open(t).orders()
 	p.round(t, ctx)
 	if l := p.of(open); l.Ordered != 8 || l.Fulfilled != 0 {
 		t.Errorf("got %+v of the open orders, want 8 ordered", l)
 	}
-	if l := p.of(sent); l.Ordered != 1 || l.Fulfilled != 1 {
+	if l := p.of(sent); l.Ordered != 1 || l.Fulfilled != gone {
 		t.Errorf("got %+v of the order that is sent in part", l)
 	}
 	// Nothing happens: rounds become empty, and do not repeat all that is open.

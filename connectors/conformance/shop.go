@@ -47,6 +47,9 @@ type Shop struct {
 	PlaceOrder func(ctx context.Context, lines ...Line) (order string, err error)
 	// Fulfil sends units of an order; none means all that are left.
 	Fulfil func(ctx context.Context, order string, lines ...Line) error
+	// FulfilsWhole says that the shop sends an order as a whole: Fulfil is
+	// called without lines.
+	FulfilsWhole bool
 	// Cancel takes units out of an order; none means all that are left.
 	Cancel func(ctx context.Context, order string, lines ...Line) error
 	// OpenCart leaves a purchase unfinished.
@@ -76,6 +79,16 @@ type Shop struct {
 	SendWebhooks func(url string) error
 	// SignWebhook returns the headers of a delivery of the body, made now.
 	SignWebhook func(body []byte) http.Header
+	// Webhooks are bodies of the shop's own form; absent where it says itself
+	// what a delivery is about, as {"type":"ping","data":{}}.
+	Webhooks WebhookBodies
+}
+
+// WebhookBodies are bodies of deliveries, JSON objects.
+type WebhookBodies struct {
+	// Good is one that the shop could send, WrongTypes the same with values that
+	// are none of their kind.
+	Good, WrongTypes string
 }
 
 // Item is a listing to make.

@@ -117,7 +117,11 @@ func webhooksUnderstood(t *testing.T, s *suite) {
 func webhooksForged(t *testing.T, s *suite) {
 	ctx := s.context(t)
 	c := s.open(t)
-	body := []byte(`{"type":"ping","data":{}}`)
+	bodies := s.shop.Webhooks
+	if bodies.Good == "" {
+		bodies = WebhookBodies{Good: `{"type":"ping","data":{}}`, WrongTypes: `{"type": 5, "data": {"variantIds": "x"}}`}
+	}
+	body := []byte(bodies.Good)
 	signed := s.shop.SignWebhook(body)
 	if _, err := c.receive(ctx, driver.Delivery{Header: signed, Body: body}); err != nil {
 		t.Errorf("a good delivery: %v", err)
@@ -137,10 +141,10 @@ func webhooksForged(t *testing.T, s *suite) {
 	for name, body := range map[string]string{
 		"no JSON":       "<html>",
 		"another shape": `[1,2,3]`,
-		"cut":           `{"type":"ping"`,
-		"no type":       `{}`,
-		"wrong types":   `{"type": 5, "data": {"variantIds": "x"}}`,
-		"too large":     `{"type":"ping","data":{"x":"` + strings.Repeat("x", 2<<20) + `"}}`,
+		"cut":           bodies.Good[:len(bodies.Good)-1],
+		"nothing in it": `{}`,
+		"wrong types":   bodies.WrongTypes,
+		"too large":     bodies.Good[:len(bodies.Good)-1] + `,"x":"` + strings.Repeat("x", 2<<20) + `"}`,
 	} {
 		if _, err := c.receive(ctx, driver.Delivery{Header: s.shop.SignWebhook([]byte(body)), Body: []byte(body)}); err == nil {
 			t.Errorf("%s: taken", name)

@@ -32,6 +32,8 @@ type OffsetPosition struct {
 // OffsetPage is one page of a walk.
 type OffsetPage[T any] struct {
 	Items []T
+	// Begin is how many items of the list come before Items.
+	Begin int
 	// Next is nil on the last page.
 	Next *OffsetPosition
 	// Total is the length of the list when the page was read.
@@ -52,7 +54,7 @@ func (o Offset[T]) Page(ctx context.Context, at OffsetPosition, limit int) (Offs
 			at.Skip = max(0, at.Skip-limit)
 			continue
 		}
-		page := OffsetPage[T]{Items: items[from:], Total: total}
+		page := OffsetPage[T]{Items: items[from:], Begin: at.Skip - again + from, Total: total}
 		if end := at.Skip - again + len(items); end < total && len(items) > 0 {
 			page.Next = &OffsetPosition{Skip: end, Last: o.ID(items[len(items)-1])}
 		}

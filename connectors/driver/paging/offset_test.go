@@ -64,6 +64,9 @@ func TestAWalkByOffsetLeavesNothingOut(t *testing.T) {
 			for _, number := range page.Items {
 				met[number] = true
 			}
+			if !slices.Equal(page.Items, n.all[min(page.Begin, len(n.all)):][:len(page.Items)]) {
+				t.Fatalf("%v of %v does not begin behind %d", page.Items, n.all, page.Begin)
+			}
 			if page.Next == nil {
 				break
 			}
