@@ -38,6 +38,11 @@ const (
 // opened on: another shop stands behind the endpoint. Nothing was sent to it.
 const ReasonOtherAccount = "OtherAccount"
 
+// ReasonStale is the reason of a Failed outcome by which a CompareAndSet channel
+// says that it does not store StockWrite.Previous any more. Nothing was written;
+// the listing must be read before it is written again.
+const ReasonStale = "Stale"
+
 // Error is an error of a driver: what was tried on what, why it failed, and
 // what can be done about it.
 type Error struct {

@@ -225,6 +225,12 @@ func (t *txn) refused(s *sku, j *job, op operation, written groups) {
 	default:
 		r.sending = false
 		s.attempt = attemptBad
+		if o.Reason == driver.ReasonStale {
+			// It was read too long ago: look at it before it is written again.
+			r.unread = true
+			s.attempt, s.delay = attemptNone, settleCheck
+			break
+		}
 		if j.whole {
 			// The link knows how long to leave the channel alone.
 			s.attempt = attemptCall

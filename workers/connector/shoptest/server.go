@@ -254,6 +254,9 @@ func (s *Shop) set(op driver.Operation, i *driver.Intent) driver.Outcome {
 	default:
 		return driver.Outcome{Kind: driver.Rejected, Reason: "UnknownItem", Message: "there is no such listing"}
 	}
+	if s.stale(l, i.Stock) {
+		return driver.Outcome{Kind: driver.Failed, Reason: driver.ReasonStale, Message: "the stock is another one by now"}
+	}
 	if i.Content != nil {
 		l.content = *i.Content
 	}
@@ -275,6 +278,19 @@ func (s *Shop) set(op driver.Operation, i *driver.Intent) driver.Outcome {
 		out.Kind, out.Stored = driver.Verified, &stored
 	}
 	return out
+}
+
+// stale says that a shop which compares before it sets stores another quantity
+// than the write expects.
+func (s *Shop) stale(l *listing, w *driver.StockWrite) bool {
+	if s.o.Traits.StockMode != driver.StockCompareAndSet || w == nil || w.Previous == nil {
+		return false
+	}
+	have := l.onHand
+	if s.o.Traits.StockBasis == driver.BasisAvailable {
+		have -= l.held
+	}
+	return have != *w.Previous
 }
 
 func (s *Shop) remove(skus []string) answer {

@@ -174,6 +174,15 @@ func (s *Shop) SetQuietly(sku string, price driver.Money) {
 	}
 }
 
+// SetStockQuietly changes the stock without a trace in the change feed.
+func (s *Shop) SetStockQuietly(sku string, onHand int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.listings[sku] {
+		l.onHand = onHand
+	}
+}
+
 // Remove deletes the listings of a SKU.
 func (s *Shop) Remove(sku string) {
 	s.mu.Lock()
