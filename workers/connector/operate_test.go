@@ -2,6 +2,7 @@ package connector
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -120,6 +121,59 @@ func TestWebhooksAreAnsweredByWhatBecameOfThem(t *testing.T) {
 		t.Log("as the connection was closed:", err)
 	}
 	source.stop = nil
+}
+
+// Deliveries that came while another was looked into are looked into with the
+// next, though the sender of the first has gone (I3).
+func TestADeliveryDoesNotDependOnTheSenderOfAnother(t *testing.T) {
+	t.Parallel()
+	w, source, _, _ := three(t)
+	skus := []string{"A", "B", "C", "D", "E"}
+	for _, sku := range skus {
+		source.Add(sku, "Item", eur(100), 10)
+	}
+	source.config.PollInterval = time.Hour
+	source.configure()
+	source.start()
+	eventually(t, "told", func() bool { return len(w.told(observedOf("E"))) == 1 })
+	deliver := func(ctx context.Context, sku string) (int, error) {
+		body := encode(t, []driver.Signal{{Kind: driver.SignalListing, Key: driver.Key{SKU: sku}}})
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, source.hooks, bytes.NewReader(body))
+		if err != nil {
+			return 0, err
+		}
+		req.Header = source.Sign(body)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return 0, err
+		}
+		return resp.StatusCode, resp.Body.Close()
+	}
+	open := source.Block()
+	calls := source.Calls(driver.OpRead)
+	first, leave := context.WithCancel(w.ctx)
+	gone := make(chan struct{})
+	go func() { defer close(gone); _, _ = deliver(first, "A") }()
+	eventually(t, "the first delivery asks the shop", func() bool { return source.Calls(driver.OpRead) > calls })
+	statuses := make(chan int, len(skus))
+	for _, sku := range skus[1:] {
+		go func() {
+			status, err := deliver(w.ctx, sku)
+			if err != nil {
+				t.Error(err)
+			}
+			statuses <- status
+		}()
+	}
+	eventually(t, "the others wait", func() bool { return source.deliveries() == len(skus) })
+	leave()
+	<-gone
+	open()
+	for range skus[1:] {
+		if status := <-statuses; status != http.StatusNoContent {
+			t.Errorf("a delivery is answered %d, want %d", status, http.StatusNoContent)
+		}
+	}
 }
 
 // Drift: what somebody else changes is written over, or only counted.

@@ -49,11 +49,11 @@ type Options struct {
 	LeaseDuration time.Duration
 
 	// for tests: the store's file system, a hook before every commit, a clock,
-	// and a look at the engine of each tenure.
+	// and a look at what each tenure runs on.
 	fs    vfs.FS
 	hook  func(int) error
 	now   func() time.Time
-	began func(*engine)
+	began func(*engine, *webhooks)
 }
 
 func (o *Options) complete() error {

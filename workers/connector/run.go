@@ -147,7 +147,7 @@ func (c *connector) work(ctx context.Context, lease *hub.Lease) error {
 	engine.tenure = lease.Epoch()
 	engine.holds = func() bool { return lease.ExpiresIn() > 0 }
 	if c.o.began != nil {
-		c.o.began(engine)
+		c.o.began(engine, c.webhooks)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -40,6 +40,7 @@ type shop struct {
 	stop   context.CancelFunc
 	done   chan error
 	engine atomic.Pointer[engine]
+	taking atomic.Pointer[webhooks]
 }
 
 // explain says what the connector thinks of a SKU, for failed tests.
@@ -113,7 +114,7 @@ func (s *shop) start() {
 	o := Options{
 		Space: s.space, Channel: s.name, Namespace: s.w.namespace, Driver: shoptest.Driver(s.options),
 		DataDir: s.dir, CredentialsDir: s.creds, Logger: quiet(), Registry: prometheus.NewRegistry(), LeaseDuration: 2500 * time.Millisecond,
-		Health: listen(), Webhooks: listen(), began: func(e *engine) { s.engine.Store(e) },
+		Health: listen(), Webhooks: listen(), began: func(e *engine, w *webhooks) { s.engine.Store(e); s.taking.Store(w) },
 	}
 	s.health, s.hooks = "http://"+o.Health.Addr().String(), "http://"+o.Webhooks.Addr().String()
 	if s.tune != nil {
@@ -204,4 +205,16 @@ func (s *shop) titled(sku, title string) {
 		time.Sleep(5 * time.Millisecond)
 	}
 	s.w.t.Fatalf("%s does not show the title %q\n%s", s.name, title, s.explain(sku))
+}
+
+// deliveries are the webhooks that are being taken in.
+func (s *shop) deliveries() int {
+	w := s.taking.Load()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := len(w.waits)
+	if w.busy {
+		n++
+	}
+	return n
 }

@@ -213,7 +213,10 @@ func (w *webhooks) lead(ctx context.Context, p *poller) {
 			return
 		}
 		w.mu.Unlock()
-		err := p.look(ctx, unique(keys))
+		// It is for all who wait: the sender of the first may have gone.
+		look, cancel := context.WithTimeout(context.WithoutCancel(ctx), deliveryTimeout)
+		err := p.look(look, unique(keys))
+		cancel()
 		for _, l := range batch {
 			l.done <- err
 		}
