@@ -49,11 +49,13 @@ type Options struct {
 	LeaseDuration time.Duration
 
 	// for tests: the store's file system, a hook before every commit, a clock,
-	// and a look at what each tenure runs on.
-	fs    vfs.FS
-	hook  func(int) error
-	now   func() time.Time
-	began func(*engine, *webhooks)
+	// a look at what each tenure runs on, and one between the moment when facts
+	// of orders are stored and the one when that is noted.
+	fs      vfs.FS
+	hook    func(int) error
+	now     func() time.Time
+	began   func(*engine, *webhooks)
+	durable func()
 }
 
 func (o *Options) complete() error {

@@ -23,6 +23,7 @@ type poller struct {
 	log      *slog.Logger
 	now      func() time.Time
 	intake   func(kind string, at time.Time)
+	durable  func() // for tests, nil otherwise
 
 	mu     sync.Mutex // one order poll at a time
 	lately map[string]uint64
@@ -229,6 +230,9 @@ func (p *poller) takeOrders(ctx context.Context, page driver.OrderPage, poll pol
 	if err != nil {
 		return err
 	}
+	if p.durable != nil {
+		p.durable()
+	}
 	err = p.engine.update(false, func(t *txn) error {
 		if t.meta.Orders != string(page.Next) || !t.meta.Baselined && !page.More {
 			t.meta.Orders, t.putMeta = string(page.Next), true
@@ -259,6 +263,12 @@ func (p *poller) takeOrders(ctx context.Context, page driver.OrderPage, poll pol
 		if !page.More {
 			e.ordersStart, e.ordersTook = poll.began, p.now().Sub(poll.began)
 			poll.seq = e.ordersSeq
+			// What an earlier poll failed to tell was told by this one, or is gone.
+			for name, at := range e.moved {
+				if at == beingTold {
+					e.moved[name] = e.ordersSeq
+				}
+			}
 			e.pollEnded(poll)
 		}
 		e.signal()
@@ -320,6 +330,7 @@ func (o *observer) appendOrders(ctx context.Context, facts []catalog.Fact, moved
 	o.engine.view(func() {
 		for name := range moved {
 			o.engine.fence.mark(name)
+			o.engine.moved[name] = beingTold
 		}
 		for i := range facts {
 			o.engine.overtook(&facts[i].OrderChanged.Order)

@@ -2,6 +2,7 @@ package connector
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -47,6 +48,12 @@ func (e *engine) foldedOrders() time.Time {
 	}
 	return time.Time{}
 }
+
+// beingTold stands for the place of a fact that is on its way into the log. It
+// may be folded before we hear that it is stored: then the items are short of
+// an order which no reading that we have shows as reserved. After a failure it
+// stays until the order is told again.
+const beingTold = math.MaxUint64
 
 // waits reports whether stock of a SKU waits for orders of the channel: one that
 // the fold has not reached, or one that a reading shows and no poll told. The
@@ -105,7 +112,7 @@ const rushedPolls = 3
 // rushed reports whether a SKU has waited so long for its newest orders that it
 // is written without them.
 func (e *engine) rushed(x *entry, now time.Time) bool {
-	return e.can.basis == driver.BasisOnHand && !x.overdue.since.IsZero() &&
+	return e.can.basis == driver.BasisOnHand && !x.overdue.since.IsZero() && e.moved[x.sku] != beingTold &&
 		now.Sub(x.overdue.since) >= rushedPolls*max(e.routes.poll, minOrderPoll)
 }
 

@@ -266,7 +266,7 @@ func (t *tenure) start(ctx context.Context, conf *configuration, p *routes) erro
 	observer := &observer{engine: e, space: c.o.Space, channel: c.o.Channel}
 	t.poller = &poller{
 		engine: e, link: c.link, observer: observer, space: c.o.Space, channel: c.o.Channel, traits: traits,
-		log: c.o.Logger, now: c.o.now, intake: c.reporter.intake, lately: make(map[string]uint64),
+		log: c.o.Logger, now: c.o.now, intake: c.reporter.intake, durable: c.o.durable, lately: make(map[string]uint64),
 	}
 	t.started = true
 	t.group.Go(func() error { return t.intake(t.ctx) })
