@@ -3,7 +3,8 @@
 #
 #   hack/e2e/run.sh             all of it; the cluster is removed if this run made it, unless KEEP=1
 #
-# RUN and COUNT choose cases as go test's -run and -count do. CLUSTER and NODES are those of hack/cluster/cluster.sh.
+# RUN and COUNT choose cases as go test's -run and -count do. CLUSTER and NODES are those of hack/cluster/cluster.sh; here
+# NODES is 3 unless it is given.
 # SELARAS_E2E_ARTIFACTS names the folder for what is kept of failed cases.
 set -euo pipefail
 # shellcheck source=hack/cluster/lib.sh
@@ -56,6 +57,7 @@ finish() {
   exit "$status"
 }
 
+export NODES=${NODES:-3} # a drained node's pods need another to go to
 kept=${KEEP:-}
 "$cluster" env >/dev/null 2>&1 && kept=1 # somebody else's, or an earlier run's
 trap finish EXIT

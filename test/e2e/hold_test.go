@@ -142,16 +142,14 @@ func (p *place) heldIs(ctx context.Context, object client.Object, want bool) err
 func (p *place) nothingWritten(t *testing.T, prober *prober, s *shop) {
 	t.Helper()
 	watched := slices.Concat(prober.skus.prices, prober.skus.stocks)
-	before, err := s.shown(t.Context())
-	do(t, err)
+	before := s.look(t)
 	writes := p.writes(t, s.name)
 	done := prober.done()
 	select {
 	case <-time.After(heldFor):
 	case <-t.Context().Done():
 	}
-	after, err := s.shown(t.Context())
-	do(t, err)
+	after := s.look(t)
 	for _, sku := range watched {
 		if after[sku] != before[sku] {
 			t.Errorf("%s showed %s as %+v and, held, shows it as %+v", s.name, sku, before[sku], after[sku])
@@ -170,8 +168,7 @@ func (p *place) nothingWritten(t *testing.T, prober *prober, s *shop) {
 func (p *prober) awaitWritten(t *testing.T, s *shop) {
 	t.Helper()
 	sku := p.skus.prices[0]
-	seen, err := p.source.shown(t.Context())
-	do(t, err)
+	seen := p.source.look(t)
 	within(t, soon, "a newer price in "+s.name, func(ctx context.Context) error {
 		got, err := s.shown(ctx)
 		if err == nil && got[sku].price < seen[sku].price {

@@ -171,9 +171,7 @@ func (p *place) reports(ctx context.Context, sync *selarasv1alpha1.CatalogSync, 
 // ever wrote.
 func (p *place) unwritten(t *testing.T, s *shop, want map[string]shown) {
 	t.Helper()
-	seen, err := s.shown(t.Context())
-	do(t, err)
-	if err := differences(s.name, seen, want); err != nil {
+	if err := differences(s.name, s.look(t), want); err != nil {
 		t.Error(err)
 	}
 	if n := p.writes(t, s.name); n != 0 {

@@ -40,7 +40,7 @@ func TestNamespaceDeletedAtWork(t *testing.T) {
 		Assess("ends within a minute", step(func(t *testing.T) { p.end(t) })).
 		Assess("leaves the listings, and says so", step(func(t *testing.T) {
 			p.toldOfNamespace(t, selarasv1alpha1.ReasonOrphaned, "till")
-			if err := same(web, till)(t.Context()); err != nil {
+			if err := differences(till.name, till.look(t), web.look(t)); err != nil {
 				t.Error(err)
 			}
 		})).

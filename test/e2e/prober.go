@@ -64,10 +64,7 @@ func probe(t *testing.T, skus probedSKUs, source *shop, targets ...*shop) *probe
 		prices: map[string][]effect{}, stocks: map[string][]effect{}, sales: map[string][]effect{}, onHand: map[string]int{},
 	}}
 	begun := time.Now()
-	seen, err := source.shown(t.Context())
-	if err != nil {
-		t.Fatalf("%s: %v", source.name, err)
-	}
+	seen := source.look(t)
 	for _, sku := range skus.prices {
 		p.history.prices[sku] = []effect{{seen[sku].price, begun, begun}}
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"testing"
 
 	"selaras.dev/selaras/internal/shops"
 )
@@ -61,6 +62,17 @@ func products(prefix string, n, onHand int) []product {
 		made[i] = product{sku: fmt.Sprintf("%s-%d", prefix, i), price: 1000 + int64(i), onHand: onHand}
 	}
 	return made
+}
+
+// look is what a shop that runs shows. A connection into the cluster breaks now
+// and then: then it is asked again.
+func (s *shop) look(t *testing.T) (seen map[string]shown) {
+	t.Helper()
+	within(t, soon, "an answer of "+s.name, func(ctx context.Context) (err error) {
+		seen, err = s.shown(ctx)
+		return err
+	})
+	return seen
 }
 
 type vendurePeople struct{ api *shops.VendureAPI }
