@@ -287,3 +287,38 @@ func TestADelistedChannelIsServedUntilItIsGone(t *testing.T) {
 	wantGone(t, market)
 	channels(2)
 }
+
+// An emergency stop reaches the workloads of a CatalogSync that is suspended,
+// and so does its end.
+func TestHoldReachesASuspendedSync(t *testing.T) {
+	t.Parallel()
+	trio := newTrio(t)
+	sync := trio.sync("main")
+	create(t, sync)
+	held := func(reason string) {
+		t.Helper()
+		eventually(t, func() error {
+			config, err := trio.syncConfig("main")
+			if err != nil {
+				return err
+			}
+			got := ""
+			if config != nil && config.Hold != nil {
+				got = config.Hold.Reason
+			}
+			if config == nil || got != reason {
+				return fmt.Errorf("the sync is held for %q, want %q: %+v", got, reason, config)
+			}
+			return nil
+		})
+	}
+	held("")
+	change(t, sync, func(s *selarasv1alpha1.CatalogSync) { s.Spec.Suspend = true })
+	wantSync(t, sync, "Reconciling", "False/Suspended")
+	change(t, sync, func(s *selarasv1alpha1.CatalogSync) {
+		s.Annotations = map[string]string{selarasv1alpha1.HoldAnnotation: "forever|wrong prices"}
+	})
+	held("wrong prices")
+	change(t, sync, func(s *selarasv1alpha1.CatalogSync) { s.Annotations = nil })
+	held("")
+}

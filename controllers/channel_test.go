@@ -149,6 +149,53 @@ func TestHoldReachesTheConnectorFromTheNamespace(t *testing.T) {
 	wantHeld(t, metrics.ChannelHeld, namespace, map[string]float64{"webshop": 1})
 }
 
+// An emergency stop reaches the connector of a Channel that is suspended, or
+// whose spec has become wrong, and so does its end.
+func TestHoldReachesAConnectorWhateverTheSpec(t *testing.T) {
+	t.Parallel()
+	for name, disturb := range map[string]struct {
+		change    func(*selarasv1alpha1.Channel)
+		condition string
+		want      string
+	}{
+		"suspended": {func(c *selarasv1alpha1.Channel) { c.Spec.Suspend = true }, "Reconciling", "False/Suspended"},
+		"stalled":   {func(c *selarasv1alpha1.Channel) { c.Spec.Timezone = "Middle/Earth" }, "Stalled", "True/InvalidTimezone"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			namespace := newNamespace(t)
+			channel := newChannel(namespace, "webshop")
+			create(t, channel)
+			connector := startConnector(t, namespace, "webshop")
+			connector.report(healthyReport(channel))
+			wantChannel(t, channel, "Ready", "True/Succeeded")
+			before := connector.channelConfig("webshop", 0)
+			change(t, channel, disturb.change)
+			wantChannel(t, channel, disturb.condition, disturb.want)
+			held := func(reason string) {
+				t.Helper()
+				eventually(t, func() error {
+					config := connector.channelConfig("webshop", 0)
+					got := ""
+					if config.Hold != nil {
+						got = config.Hold.Reason
+					}
+					if got != reason || config.Generation != before.Generation || config.Endpoint != before.Endpoint {
+						return fmt.Errorf("the connector is held for %q, want %q: %+v", got, reason, config)
+					}
+					return nil
+				})
+			}
+			change(t, channel, func(c *selarasv1alpha1.Channel) {
+				c.Annotations = map[string]string{selarasv1alpha1.HoldAnnotation: "forever|wrong prices"}
+			})
+			held("wrong prices")
+			change(t, channel, func(c *selarasv1alpha1.Channel) { c.Annotations = nil })
+			held("")
+		})
+	}
+}
+
 // wantHeld waits until a metric tells of holds so, by the name of the resource.
 func wantHeld(t *testing.T, metric metrics.Definition, namespace string, want map[string]float64) {
 	t.Helper()

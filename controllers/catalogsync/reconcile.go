@@ -71,12 +71,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if !sync.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, nil // nothing of ours holds it back
 	}
-	before := sync.DeepCopy()
 	if sync.Spec.Suspend {
-		conditions.Suspend(&sync.Status.Conditions, sync.Generation)
-		sync.Status.ObservedGeneration = sync.Generation
-		return ctrl.Result{}, r.patchStatus(ctx, before, sync)
+		return r.reconcileSuspended(ctx, sync)
 	}
+	before := sync.DeepCopy()
 
 	in := inputs{sync: sync, now: time.Now()}
 	defer func() {
@@ -115,6 +113,24 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		result.RequeueAfter = max(time.Second, next.Sub(in.now)+time.Second)
 	}
 	return result, nil
+}
+
+// reconcileSuspended leaves everything as it is but for an emergency stop.
+func (r *Reconciler) reconcileSuspended(ctx context.Context, sync *selarasv1alpha1.CatalogSync) (ctrl.Result, error) {
+	before := sync.DeepCopy()
+	held, err := hold.On(ctx, r.Client, sync)
+	if err == nil && sync.Status.ChannelCount != nil { // else nobody was ever told of it
+		err = r.Plane.HoldSync(ctx, sync.Namespace, sync.Name, held)
+	}
+	conditions.Suspend(&sync.Status.Conditions, sync.Generation)
+	sync.Status.ObservedGeneration = sync.Generation
+	if err := errors.Join(err, r.patchStatus(ctx, before, sync)); err != nil {
+		return ctrl.Result{}, err
+	}
+	if held == nil || held.Until.IsZero() {
+		return ctrl.Result{}, nil
+	}
+	return ctrl.Result{RequeueAfter: max(time.Second, time.Until(held.Until)+time.Second)}, nil
 }
 
 // surroundings is the namespace of a sync.

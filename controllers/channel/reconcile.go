@@ -77,7 +77,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return r.reconcileDelete(ctx, channel)
 	}
 	if channel.Spec.Suspend {
-		return ctrl.Result{}, r.reconcileSuspended(ctx, channel)
+		return r.reconcileSuspended(ctx, channel)
 	}
 	if err := r.reconcileFinalizer(ctx, channel); err != nil {
 		return ctrl.Result{}, err
@@ -108,9 +108,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return ctrl.Result{}, err
 	}
 
-	// What needs a new spec stops here; a connector that runs is left as it is.
-	if in.problem, err = r.validate(ctx, channel, in); err != nil || in.problem != nil {
+	// What needs a new spec stops here; a connector that runs is left as it is,
+	// but for an emergency stop.
+	if in.problem, err = r.validate(ctx, channel, in); err != nil {
 		return ctrl.Result{}, err
+	}
+	if in.problem != nil {
+		return ctrl.Result{RequeueAfter: untilHoldEnds(in.hold)}, r.reconcileHold(ctx, channel, in.hold)
 	}
 
 	for _, phase := range []func(context.Context, *inputs) error{
@@ -133,7 +137,7 @@ func (r *Reconciler) validate(ctx context.Context, channel *selarasv1alpha1.Chan
 	}
 	if in.describedByImage() {
 		if reason, message := r.ValidateReported(channel, in.report.Driver); reason != "" {
-			return faults.New(reason, message), r.park(ctx, channel)
+			return faults.New(reason, message), r.park(ctx, channel, in.hold)
 		}
 	}
 	if in.live && in.report.UID == string(channel.UID) && in.report.Generation == channel.Generation && in.report.Problem != "" {
@@ -145,13 +149,13 @@ func (r *Reconciler) validate(ctx context.Context, channel *selarasv1alpha1.Chan
 	}
 	return faults.New(selarasv1alpha1.ReasonDuplicateAccount, fmt.Sprintf(
 			"Channel %s sells the same account: two writers would undo each other; delete one of the two, or give this one another endpoint or account", elder)),
-		r.park(ctx, channel)
+		r.park(ctx, channel, in.hold)
 }
 
 // park keeps a connector that must not write from writing, without losing what
 // it reads.
-func (r *Reconciler) park(ctx context.Context, channel *selarasv1alpha1.Channel) error {
-	config := channelConfig(channel, nil)
+func (r *Reconciler) park(ctx context.Context, channel *selarasv1alpha1.Channel, held *workload.Hold) error {
+	config := channelConfig(channel, held)
 	config.State = workload.Paused
 	return r.Plane.PutChannelConfig(ctx, channel.Namespace, channel.Name, config)
 }
@@ -247,12 +251,27 @@ func (r *Reconciler) reconcileConfig(ctx context.Context, in *inputs) error {
 	return nil
 }
 
-// reconcileSuspended says that the spec is not acted on, and nothing else.
-func (r *Reconciler) reconcileSuspended(ctx context.Context, channel *selarasv1alpha1.Channel) error {
+// reconcileSuspended says that the spec is not acted on. An emergency stop is.
+func (r *Reconciler) reconcileSuspended(ctx context.Context, channel *selarasv1alpha1.Channel) (ctrl.Result, error) {
 	before := channel.DeepCopy()
+	held, err := hold.On(ctx, r.Client, channel)
+	if err == nil {
+		err = r.reconcileHold(ctx, channel, held)
+	}
 	conditions.Suspend(&channel.Status.Conditions, channel.Generation)
 	channel.Status.ObservedGeneration = channel.Generation
-	return r.patchStatus(ctx, before, channel)
+	if err := errors.Join(err, r.patchStatus(ctx, before, channel)); err != nil {
+		return ctrl.Result{}, err
+	}
+	return ctrl.Result{RequeueAfter: untilHoldEnds(held)}, nil
+}
+
+// reconcileHold tells a connector of a hold alone, if there is one.
+func (r *Reconciler) reconcileHold(ctx context.Context, channel *selarasv1alpha1.Channel, held *workload.Hold) error {
+	if channel.Status.HubCredentials == "" {
+		return nil
+	}
+	return r.Plane.HoldChannel(ctx, channel.Namespace, channel.Name, held)
 }
 
 // reconcileFinalizer keeps the finalizer only as long as deleting the Channel

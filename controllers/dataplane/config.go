@@ -3,6 +3,7 @@ package dataplane
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"selaras.dev/selaras/internal/hub"
@@ -18,6 +19,46 @@ func (p *Plane) PutChannelConfig(ctx context.Context, namespace, channel string,
 // PutSyncConfig hands the workloads of a namespace one sync.
 func (p *Plane) PutSyncConfig(ctx context.Context, namespace string, config workload.SyncConfig) error {
 	return p.put(ctx, namespace, workload.ConfigSyncPrefix+config.Name, config)
+}
+
+// HoldChannel puts a hold in force on a connector, or lifts it with nil, and
+// leaves all else of its configuration as it is: an emergency stop reaches the
+// connector of a Channel that is suspended or whose spec is wrong, too. One that
+// was never configured writes nothing anyway.
+func (p *Plane) HoldChannel(ctx context.Context, namespace, channel string, held *workload.Hold) error {
+	return reconfigure(ctx, p, namespace, workload.ConfigChannelPrefix+channel, func(c *workload.ChannelConfig) { c.Hold = held })
+}
+
+// HoldSync is HoldChannel for a sync.
+func (p *Plane) HoldSync(ctx context.Context, namespace, sync string, held *workload.Hold) error {
+	return reconfigure(ctx, p, namespace, workload.ConfigSyncPrefix+sync, func(c *workload.SyncConfig) { c.Hold = held })
+}
+
+// reconfigure changes a configuration that was sent before.
+func reconfigure[Config any](ctx context.Context, p *Plane, name, key string, change func(*Config)) error {
+	n, err := p.open(ctx, name)
+	if err != nil {
+		return err
+	}
+	n.mu.Lock()
+	data, ok := n.configs[key]
+	n.mu.Unlock()
+	if !ok {
+		entry, err := n.opened().Get(ctx, key)
+		switch {
+		case errors.Is(err, hub.ErrNotFound), err == nil && entry.Deleted:
+			return nil
+		case err != nil:
+			return fmt.Errorf("reading %s of namespace %s: %w", key, name, err)
+		}
+		data = string(entry.Data)
+	}
+	var config Config
+	if err := json.Unmarshal([]byte(data), &config); err != nil {
+		return fmt.Errorf("decoding %s of namespace %s: %w", key, name, err)
+	}
+	change(&config)
+	return p.put(ctx, name, key, config)
 }
 
 func (p *Plane) put(ctx context.Context, name, key string, value any) error {
