@@ -113,7 +113,9 @@ func (w *webhooks) ServeHTTP(rw http.ResponseWriter, req *http.Request) {
 		return
 	}
 	w.note(true, "")
-	rw.WriteHeader(http.StatusNoContent)
+	// 200 and no other: WooCommerce takes nothing else for the announcement of a
+	// webhook.
+	rw.WriteHeader(http.StatusOK)
 }
 
 func unavailable(rw http.ResponseWriter, why string) {
