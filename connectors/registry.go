@@ -7,11 +7,12 @@ import (
 	"selaras.dev/selaras/connectors/driver"
 	"selaras.dev/selaras/connectors/medusa"
 	"selaras.dev/selaras/connectors/vendure"
+	"selaras.dev/selaras/connectors/woocommerce"
 )
 
 var drivers = func() map[string]driver.Driver {
 	byType := map[string]driver.Driver{}
-	for _, d := range []driver.Driver{vendure.New(), medusa.New()} {
+	for _, d := range []driver.Driver{vendure.New(), medusa.New(), woocommerce.New()} {
 		byType[d.Describe().Type] = d
 	}
 	return byType
