@@ -2,8 +2,10 @@ package conformance
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -158,7 +160,7 @@ func (tr *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	tr.operations[driver.OperationOf(r.Context())]++
 	cut := tr.failFrom >= 0 && tr.requests > tr.failFrom
 	var before func()
-	if r.Method != http.MethodGet {
+	if mayWrite(r) {
 		before, tr.beforeWrite = tr.beforeWrite, nil
 	}
 	tr.mu.Unlock()
@@ -177,6 +179,29 @@ func (tr *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		r = r.WithContext(ctx)
 	}
 	return http.DefaultTransport.RoundTrip(r)
+}
+
+// mayWrite says that the request may change the shop: any but a GET and a query
+// of GraphQL, which is a POST that changes nothing.
+func mayWrite(r *http.Request) bool {
+	if r.Method == http.MethodGet {
+		return false
+	}
+	if r.GetBody == nil {
+		return true
+	}
+	body, err := r.GetBody()
+	if err != nil {
+		return true
+	}
+	defer func() { _ = body.Close() }()
+	var operation struct {
+		Query string `json:"query"`
+	}
+	if json.NewDecoder(io.LimitReader(body, 1<<20)).Decode(&operation) != nil {
+		return true
+	}
+	return !strings.HasPrefix(strings.TrimSpace(operation.Query), "query")
 }
 
 // client is one opened connection and what is known of it.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the real third-party servers that the demo and the tests run.
 #
-#   hack/shops/install.sh [vendure|medusa|postgres|nginx|all]... [--print-dir|--print-app-dir]
+#   hack/shops/install.sh [vendure|medusa|shopify|postgres|nginx|all]... [--print-dir|--print-app-dir]
 #
 # Shops go to ${SELARAS_CACHE:-${XDG_CACHE_HOME:-~/.cache}/selaras}/shops, one
 # directory for each content of their pinned packages, shared by every checkout;
@@ -86,21 +86,41 @@ fill_vendure() {
   say "installing Vendure from npm (432 packages, 150 MB; usually 10 s to 2 min)"
   npm_ci "$1"
   say "reading Vendure's sample catalogue from npm (5.6 MB; usually 5 s)"
-  fetch_sample "$1"
+  mkdir "$1/sample"
+  fetch_package "$1/sample.json" "$1/sample" 2 package/assets/products.csv package/assets/initial-data.json
 }
 
-fetch_sample() {
-  local name version integrity packed file
-  name=$(node -p 'require(process.argv[1]).package' "$1/sample.json")
-  version=$(node -p 'require(process.argv[1]).version' "$1/sample.json")
-  integrity=$(node -p 'require(process.argv[1]).integrity' "$1/sample.json")
-  mkdir "$1/sample"
-  (cd "$1/sample" && npm pack "$name@$version" --silent >/dev/null) || die "npm pack $name@$version failed; run it again"
-  file=$(ls "$1"/sample/*.tgz)
+# fetch_package MANIFEST DIR STRIP FILE...: extracts files of the npm package that
+# the manifest names, whose content it pins, without what it depends on.
+fetch_package() {
+  local manifest=$1 dir=$2 strip=$3 name version integrity packed file
+  shift 3
+  name=$(node -p 'require(process.argv[1]).package' "$manifest")
+  version=$(node -p 'require(process.argv[1]).version' "$manifest")
+  integrity=$(node -p 'require(process.argv[1]).integrity' "$manifest")
+  (cd "$dir" && npm pack "$name@$version" --silent >/dev/null) || die "npm pack $name@$version failed; run it again"
+  file=$(ls "$dir"/*.tgz)
   packed=sha512-$(node -p 'require("crypto").createHash("sha512").update(require("fs").readFileSync(process.argv[1])).digest("base64")' "$file")
   [ "$packed" = "$integrity" ] || die "$name@$version has integrity $packed, expected $integrity"
-  tar -xzf "$file" -C "$1/sample" --strip-components=2 package/assets/products.csv package/assets/initial-data.json
+  tar -xzf "$file" -C "$dir" --strip-components="$strip" "$@"
   rm "$file"
+}
+
+# Shopify cannot be run; what it publishes of its API can be read.
+shopify_src=$root/internal/shops/shopify
+shopify_dir() {
+  echo "$cache/shopify-$(content "$shopify_src/schema.json")"
+}
+
+fill_shopify() {
+  cp "$shopify_src/schema.json" "$1/"
+  say "reading Shopify's published schema from npm (14 MB; usually 5 s)"
+  fetch_package "$1/schema.json" "$1" 3 package/dist/data/admin_2026-10.json.gz
+}
+
+install_shopify() {
+  need_node
+  once "$(shopify_dir)" fill_shopify
 }
 
 fill_vendure_app() {
@@ -170,11 +190,11 @@ what=()
 print=
 for arg; do
   case $arg in
-    vendure | medusa | postgres | nginx) what+=("$arg") ;;
-    all) what+=(vendure postgres nginx medusa) ;;
+    vendure | medusa | shopify | postgres | nginx) what+=("$arg") ;;
+    all) what+=(vendure shopify postgres nginx medusa) ;;
     --print-dir) print=dir ;;
     --print-app-dir) print=app ;;
-    *) die "unknown argument $arg: use vendure, medusa, postgres, nginx, all, --print-dir or --print-app-dir" ;;
+    *) die "unknown argument $arg: use vendure, medusa, shopify, postgres, nginx, all, --print-dir or --print-app-dir" ;;
   esac
 done
 [ ${#what[@]} -gt 0 ] || what=(vendure)

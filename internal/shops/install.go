@@ -14,7 +14,7 @@ import (
 // sources are the files whose content names an install directory; the install
 // script reads the same files and computes the same names.
 //
-//go:embed webhook.js vendure/*.js vendure/*.json medusa/*.js medusa/*.json
+//go:embed webhook.js vendure/*.js vendure/*.json medusa/*.js medusa/*.json shopify/*.json
 var sources embed.FS
 
 // ErrNotInstalled says that a shop's packages are not in the cache. The text of
@@ -39,6 +39,7 @@ var (
 		packages: []string{"package.json", "package-lock.json"},
 		app:      []string{"medusa-config.js", "hooks.js", "../webhook.js"},
 	}
+	shopifyInstall = install{name: "shopify", packages: []string{"schema.json"}}
 )
 
 // dir returns the directory of the installed packages, whether it exists or not.
@@ -111,4 +112,19 @@ func VendureInstalled() error {
 func MedusaInstalled() error {
 	_, err := medusaInstall.appDir()
 	return err
+}
+
+// ShopifySchema returns the file of the schema that Shopify publishes of its
+// Admin API, an introspection in JSON, compressed; else an error that wraps
+// [ErrNotInstalled] and says how to install it.
+func ShopifySchema() (string, error) {
+	dir, err := shopifyInstall.dir()
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, "admin_2026-10.json.gz")
+	if _, err := os.Stat(file); err != nil {
+		return "", fmt.Errorf("shops: the schema of Shopify is %w (no %s): run hack/shops/install.sh shopify", ErrNotInstalled, file)
+	}
+	return file, nil
 }

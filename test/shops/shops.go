@@ -48,6 +48,17 @@ func StartNginxLimiter(t testing.TB, options shops.LimiterOptions) *shops.Limite
 	return start(t, func(ctx context.Context) (*shops.Limiter, error) { return shops.StartNginxLimiter(ctx, options) })
 }
 
+// ShopifySchema is the file of the schema that Shopify publishes.
+func ShopifySchema(t testing.TB) string {
+	t.Helper()
+	var file string
+	install(t, "shopify", func() (err error) {
+		file, err = shops.ShopifySchema()
+		return err
+	})
+	return file
+}
+
 func start[S interface{ Close() error }](t testing.TB, starting func(context.Context) (S, error)) S {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
