@@ -5,7 +5,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,76 +17,113 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/tools/remotecommand"
+	"k8s.io/streaming/pkg/httpstream"
 )
 
+// tunnelTimeout bounds how long a way to a pod takes to be there.
+const tunnelTimeout = 15 * time.Second
+
 // forward makes a port of a pod reachable from here until the test ends, at
-// the address that it returns. A connection that breaks is made anew at the
-// same address.
+// the address that it returns. Every connection has a tunnel of its own: one
+// that breaks, or cannot be made for a while, takes no other with it, and the
+// address stays.
 func (w *world) forward(t *testing.T, namespace, pod string, port int) string {
 	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("listening for port %d of %s/%s: %v", port, namespace, pod, err)
+	}
 	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan struct{})
+	var open sync.WaitGroup
+	open.Go(func() {
+		for {
+			local, err := listener.Accept()
+			if err != nil {
+				return // it was closed
+			}
+			open.Go(func() { w.carry(ctx, local, namespace, pod, port) })
+		}
+	})
 	t.Cleanup(func() {
 		stop()
-		<-ended
+		_ = listener.Close()
+		open.Wait()
 	})
-	local, done, err := w.forwardOnce(ctx, namespace, pod, 0, port)
-	if err != nil {
-		close(ended)
-		t.Fatalf("forwarding port %d of %s/%s: %v", port, namespace, pod, err)
-	}
-	go func() {
-		defer close(ended)
-		for {
-			<-done // how it ended does not matter: it is made anew
-			for {
-				if ctx.Err() != nil {
-					return
-				}
-				if _, done, err = w.forwardOnce(ctx, namespace, pod, local, port); err == nil {
-					break
-				}
-				select {
-				case <-time.After(lookEvery):
-				case <-ctx.Done():
-				}
-			}
-		}
-	}()
-	return fmt.Sprintf("http://127.0.0.1:%d", local)
+	return "http://" + listener.Addr().String()
 }
 
-// forwardOnce forwards until the connection breaks or the context ends; local
-// 0 is any free port.
-func (w *world) forwardOnce(ctx context.Context, namespace, pod string, local, port int) (_ int, done <-chan struct{}, _ error) {
+// carry carries one connection to a pod and ends with it, or with the context.
+// What failed is seen by the caller as a connection that ended.
+func (w *world) carry(ctx context.Context, local net.Conn, namespace, pod string, port int) {
+	defer func() { _ = local.Close() }()
+	tunnel, err := w.tunnel(ctx, namespace, pod)
+	if err != nil {
+		return
+	}
+	defer func() { _ = tunnel.Close() }()
+	data, err := streams(tunnel, port)
+	if err != nil {
+		return
+	}
+	defer context.AfterFunc(ctx, func() { _ = tunnel.Close() })()
+	var sending sync.WaitGroup
+	sending.Go(func() {
+		_, _ = io.Copy(data, local)
+		_ = data.Close()
+	})
+	_, _ = io.Copy(local, data)
+	_ = local.Close()
+	_ = tunnel.Close()
+	sending.Wait()
+}
+
+// streams opens the two streams of the port-forward protocol and returns that of
+// the data. What comes on the other one is an error, after which the data ends.
+func streams(tunnel httpstream.Connection, port int) (httpstream.Stream, error) {
+	headers := http.Header{}
+	headers.Set(corev1.StreamType, corev1.StreamTypeError)
+	headers.Set(corev1.PortHeader, strconv.Itoa(port))
+	headers.Set(corev1.PortForwardRequestIDHeader, "0")
+	failure, err := tunnel.CreateStream(headers)
+	if err != nil {
+		return nil, err
+	}
+	if err := failure.Close(); err != nil {
+		return nil, err
+	}
+	headers.Set(corev1.StreamType, corev1.StreamTypeData)
+	return tunnel.CreateStream(headers)
+}
+
+// tunnel connects to a pod.
+func (w *world) tunnel(ctx context.Context, namespace, pod string) (httpstream.Connection, error) {
 	url := w.clientset.CoreV1().RESTClient().Post().Resource("pods").Namespace(namespace).Name(pod).SubResource("portforward").URL()
 	dialer, err := portforward.NewSPDYOverWebsocketDialerForStreaming(url, w.config)
 	if err != nil {
-		return 0, nil, err
+		return nil, err
 	}
-	ready, ended := make(chan struct{}), make(chan struct{})
-	f, err := portforward.NewOnAddressesForStreamingWithContext(ctx, dialer, []string{"127.0.0.1"},
-		[]string{fmt.Sprintf("%d:%d", local, port)}, ready, io.Discard, io.Discard)
-	if err != nil {
-		return 0, nil, err
+	type dialed struct {
+		tunnel httpstream.Connection
+		err    error
 	}
-	var failed error
-	go func() {
-		defer close(ended)
-		failed = f.ForwardPorts()
+	answer := make(chan dialed, 1)
+	go func() { // the dialer knows no context
+		tunnel, _, err := dialer.Dial(portforward.PortForwardProtocolV1Name)
+		answer <- dialed{tunnel, err}
 	}()
+	ctx, cancel := context.WithTimeout(ctx, tunnelTimeout)
+	defer cancel()
 	select {
-	case <-ready:
-	case <-ended:
-		return 0, nil, fmt.Errorf("it ended at once: %w", failed)
+	case d := <-answer:
+		return d.tunnel, d.err
 	case <-ctx.Done():
-		return 0, nil, ctx.Err()
+		go func() {
+			if late := <-answer; late.err == nil {
+				_ = late.tunnel.Close()
+			}
+		}()
+		return nil, fmt.Errorf("a tunnel to %s/%s: %w", namespace, pod, ctx.Err())
 	}
-	ports, err := f.GetPorts()
-	if err != nil {
-		return 0, nil, err
-	}
-	return int(ports[0].Local), ended, nil
 }
 
 // exec runs a command in a container and returns what it printed.
