@@ -95,9 +95,16 @@ type StockObserved struct {
 	// seen all, some or none of them.
 	Lowered int64 `json:"lowered,omitempty"`
 	Raised  int64 `json:"raised,omitempty"`
+	// Sold and Freed are at least the units that orders told since the reading
+	// took from what the channel can sell, and gave back to it.
+	Sold  int64 `json:"sold,omitempty"`
+	Freed int64 `json:"freed,omitempty"`
 	// ReservedUnknown says that orders of the SKU were told since the reading,
 	// so that Reserved is not to be compared with them.
 	ReservedUnknown bool `json:"reservedUnknown,omitempty"`
+	// Plan is the newest version of the item's Allotted that the connector
+	// knows: it will write by no older one.
+	Plan uint64 `json:"plan,omitempty"`
 }
 
 // unexplained is what is left of the difference between the reading and what
@@ -143,6 +150,8 @@ type StockWritten struct {
 	Written []int64 `json:"written"`
 	// Lands is how long, in nanoseconds, a write may take to land.
 	Lands time.Duration `json:"lands,omitempty"`
+	// Mode is how the channel takes the quantity; empty is taken for Set.
+	Mode driver.StockMode `json:"mode,omitempty"`
 	// Revision is in one order with those of readings: see StockConfirmed.
 	Revision uint64 `json:"revision,omitempty"`
 }
@@ -157,6 +166,11 @@ type StockConfirmed struct {
 	OnHand int64 `json:"onHand"`
 	// Written are quantities that were sent and may land still.
 	Written []int64 `json:"written,omitempty"`
+	// ChangedAt is the channel's own time of the last change of what was read
+	// back, zero if unknown.
+	ChangedAt time.Time `json:"changedAt,omitzero"`
+	// Plan is as in StockObserved.
+	Plan uint64 `json:"plan,omitempty"`
 	// Revision rises from fact to fact about the SKU's stock on the channel,
 	// whether it is a StockObserved, StockWritten or StockConfirmed: the epoch of
 	// the connector's lease and, in TenureBits, a count within it. A fact that is

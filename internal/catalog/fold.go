@@ -40,6 +40,8 @@ type folding struct {
 	topology *Topology
 	fact     *Fact
 	changes  Changes
+	// beyond are the units that a channel sold beyond what it held.
+	beyond int64
 }
 
 func (f *folding) run() error {
@@ -102,7 +104,7 @@ func (f *folding) itemObserved(observed *ItemObserved) error {
 		}
 		if ok && ledger.Seeded {
 			ats := ledger.OnHand - ledger.Committed
-			item.ATS, item.Open = &ats, ledger.open(source)
+			item.ATS, item.Open, item.Allotted = &ats, ledger.open(source), allottedOf(ledger.Book)
 		}
 	}
 	if known && item.Content == before.Content && item.Price == before.Price && item.Removed == before.Removed {

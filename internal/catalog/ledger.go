@@ -1,7 +1,6 @@
 package catalog
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -29,6 +28,7 @@ func (f *folding) openLedger(source, sku string) (*Ledger, error) {
 	ledger.Shown = maps.Clone(ledger.Shown)
 	ledger.Writing = maps.Clone(ledger.Writing)
 	ledger.Movements = slices.Clone(ledger.Movements)
+	ledger.Book = ledger.Book.Clone()
 	return &ledger, nil
 }
 
@@ -47,19 +47,21 @@ func (f *folding) closeLedger(source string, ledger *Ledger, at time.Time) error
 		return nil
 	}
 	ats := ledger.OnHand - ledger.Committed
+	ledger.plan(f.topology, source, ats, f.fact.Time)
 	item, known, err := f.item(source, ledger.SKU)
 	if err != nil {
 		return err
 	}
-	open := ledger.open(source)
+	open, allotted := ledger.open(source), allottedOf(ledger.Book)
 	moved := !known || item.ATS == nil || *item.ATS != ats
-	if !moved && maps.Equal(item.Open, open) {
+	if !moved && maps.Equal(item.Open, open) && item.Allotted.same(allotted) {
 		return nil
 	}
-	if ats < 0 && (item.ATS == nil || ats < *item.ATS) {
-		f.note(NoteOversold, ledger.SKU, -ats, fmt.Sprintf("%d units more are promised than are on hand", -ats))
-	}
+	f.oversold(source, ledger.SKU, item.ATS, ats)
 	item.SKU, item.ATS, item.Open = ledger.SKU, &ats, open
+	if !item.Allotted.same(allotted) {
+		item.Allotted = allotted
+	}
 	if moved {
 		item.StockAt = at
 	}

@@ -8,15 +8,26 @@ import (
 )
 
 // position is what one line holds in a ledger.
-type position struct{ open, ordered, fulfilled, returned int64 }
+type position struct{ open, ordered, cancelled, fulfilled, returned int64 }
 
 func (l *Line) position() position {
 	return position{
 		open:      l.Ordered - l.Cancelled - l.Fulfilled,
-		ordered:   l.Ordered - l.Cancelled,
+		ordered:   l.Ordered,
+		cancelled: l.Cancelled,
 		fulfilled: l.Fulfilled,
 		returned:  l.Returned,
 	}
+}
+
+// until returns the units that were sold between two positions, and those that
+// were given back.
+func (p position) until(to position) (sold, freed int64) {
+	for _, units := range [3]int64{to.ordered - p.ordered, p.cancelled - to.cancelled, p.returned - to.returned} {
+		sold += max(0, units)
+		freed += max(0, -units)
+	}
+	return sold, freed
 }
 
 func (f *folding) orderChanged(changed *OrderChanged) error {
@@ -125,6 +136,8 @@ func (f *folding) difference(source, sku string, from, to position, at time.Time
 	shelf := (to.returned - from.returned) - (to.fulfilled - from.fulfilled)
 	ledger.Committed += open
 	ledger.move(at, shelf)
+	sold, freed := from.until(to)
+	f.sold(ledger, sold, freed)
 	shown := ledger.shown(channel)
 	shown.Committed += open
 	switch shown.Basis {
@@ -132,7 +145,7 @@ func (f *folding) difference(source, sku string, from, to position, at time.Time
 		shown.move(shelf, f.fact.OrderChanged.After)
 		ledger.moved(channel, shelf)
 	case driver.BasisAvailable:
-		available := (to.returned - from.returned) - (to.ordered - from.ordered)
+		available := freed - sold
 		shown.move(available, f.fact.OrderChanged.After)
 		ledger.moved(channel, available)
 		if open != 0 {

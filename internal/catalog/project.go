@@ -22,6 +22,9 @@ func Project(item Item, rules *Rules) (Desired, error) {
 	}
 	if rules.Stock && item.ATS != nil {
 		available := Available(*item.ATS, rules.SafetyStock, rules.MaxQuantity)
+		if part, ok := item.Allotted.Of(rules.Channel.Name); ok {
+			available = Available(part.Show, 0, rules.MaxQuantity)
+		}
 		desired.Available = &available
 	}
 	if rules.Price && item.Price != nil {

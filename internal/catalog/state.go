@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"selaras.dev/selaras/connectors/driver"
+	"selaras.dev/selaras/internal/catalog/allot"
 )
 
 // Item is the canonical record of one sellable SKU of one source: what
@@ -21,6 +22,9 @@ type Item struct {
 	// reservations that no order explains. Channels without any are left out, and
 	// so are those whose basis is Available.
 	Open map[string]int64 `json:"open,omitempty"`
+	// Allotted is what each channel may show, where the policy gives it a part of
+	// its own.
+	Allotted *Allotted `json:"allotted,omitempty"`
 	// Removed items are no longer sold by the source.
 	Removed bool `json:"removed,omitempty"`
 	// ContentAt, PriceAt and StockAt are the channel's own time of the latest
@@ -57,6 +61,8 @@ type Ledger struct {
 	Movements []Movement `json:"movements,omitempty"`
 	// CountedAt is the cut-off of the newest count that was applied.
 	CountedAt time.Time `json:"countedAt,omitzero"`
+	// Book is what each channel may still sell, where the policy says it.
+	Book *allot.Book `json:"book,omitempty"`
 }
 
 // Shown is what one channel shows of a SKU.
@@ -129,6 +135,8 @@ type Changes struct {
 	Lines   []LineChange
 	// Notes are what an operator of the shop should know.
 	Notes []Note
+	// Oversold are units that were promised beyond what there is.
+	Oversold []Oversold
 }
 
 // ItemChange is the new record of an item.
@@ -150,6 +158,28 @@ type LineChange struct {
 	Channel string
 	ID      string
 	Line    *Line
+}
+
+// OversoldCause is who let units be promised that are not there.
+type OversoldCause string
+
+// The causes.
+const (
+	// OversoldGranted units were shown by Selaras on more than one channel.
+	OversoldGranted OversoldCause = "Granted"
+	// OversoldShop units were sold by a shop beyond what it was to show.
+	OversoldShop OversoldCause = "Shop"
+	// OversoldLost units were promised before it was found that they are gone.
+	OversoldLost OversoldCause = "Lost"
+)
+
+// Oversold says that more units of a SKU than before are promised beyond what
+// there is.
+type Oversold struct {
+	Source, SKU string
+	Channel     string
+	Cause       OversoldCause
+	Units       int64
 }
 
 // NoteKind names something a fold noticed.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"selaras.dev/selaras/connectors/driver"
+	"selaras.dev/selaras/internal/catalog/allot"
 )
 
 func (f *folding) stockObserved(observed *StockObserved) error {
@@ -32,7 +33,7 @@ func (f *folding) stockObserved(observed *StockObserved) error {
 		return nil
 	}
 	wrote := ledger.writes(channel)
-	ledger.may(channel, observed.Revision, observed.Written, f.fact.Time)
+	ledger.may(channel, observed.Revision, observed.Written)
 	known := shown.Basis == observed.Basis
 	difference, written := observed.unexplained(shown, ledger.Writing[channel])
 	read := Shown{OnHand: observed.OnHand, Basis: observed.Basis, Committed: shown.Committed, Revision: max(observed.Revision, shown.Revision)}
@@ -67,13 +68,14 @@ func (f *folding) stockObserved(observed *StockObserved) error {
 		ledger.Committed += held - ledger.Unattributed
 		ledger.Unattributed = held
 	}
+	f.settled(ledger, observed)
 	same := ledger.Seeded == before.Seeded && ledger.OnHand == before.OnHand && ledger.Unattributed == before.Unattributed
-	if same && read == shown && !wrote {
+	if same && read == shown && !wrote && ledger.Book == nil {
 		return nil
 	}
 	ledger.show(channel, read)
 	if observed.whole() {
-		ledger.read(channel)
+		ledger.read(channel, f.fact.Time)
 	}
 	return f.closeLedger(source, ledger, at)
 }
@@ -95,10 +97,12 @@ func (f *folding) stockWritten(written *StockWritten) error {
 		return err
 	}
 	shown := ledger.shown(channel)
-	if repeated(written.Revision, shown) || shown.Basis != written.Basis {
+	_, holds := ledger.Book.Holding(channel)
+	if repeated(written.Revision, shown) || shown.Basis != written.Basis && !holds {
 		return nil
 	}
 	ledger.wrote(channel, written, f.fact.Time)
+	ledger.Book.Told(channel, allot.Write{Revision: written.Revision, Mode: written.Mode, Basis: written.Basis})
 	return f.closeLedger(source, ledger, f.fact.Time)
 }
 
@@ -124,12 +128,13 @@ func (f *folding) stockConfirmed(confirmed *StockConfirmed) error {
 		OnHand: confirmed.OnHand, Basis: confirmed.Basis, Committed: shown.Committed,
 		Revision: max(confirmed.Revision, shown.Revision), Wrote: confirmed.Revision,
 	}
-	if read == shown && !ledger.writes(channel) {
+	if read == shown && !ledger.writes(channel) && ledger.Book == nil {
 		return nil
 	}
 	ledger.show(channel, read)
-	ledger.may(channel, confirmed.Revision, confirmed.Written, f.fact.Time)
-	ledger.read(channel)
+	ledger.may(channel, confirmed.Revision, confirmed.Written)
+	ledger.read(channel, f.fact.Time)
+	f.confirmed(ledger, confirmed)
 	return f.closeLedger(source, ledger, f.fact.Time)
 }
 

@@ -1,6 +1,9 @@
 package catalog
 
-import "selaras.dev/selaras/connectors/driver"
+import (
+	"selaras.dev/selaras/connectors/driver"
+	"selaras.dev/selaras/internal/catalog/allot"
+)
 
 // Topology says who owns what among the channels of a namespace: all that a
 // fold needs to know of the CatalogSyncs.
@@ -13,6 +16,9 @@ type Topology struct {
 	// AdoptsStock are the channels whose unexplained differences of stock are
 	// taken into the ledger; the others' are drift.
 	AdoptsStock map[string]bool
+	// Policies are, by source, how its stock is divided; without one every
+	// channel works out what to show by its own rules.
+	Policies map[string]*allot.Policy
 }
 
 // FieldGroup is one of the groups that ownership is given by.

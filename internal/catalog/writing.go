@@ -24,8 +24,8 @@ type Writing struct {
 type Write struct {
 	OnHand   int64  `json:"onHand"`
 	Revision uint64 `json:"revision,omitempty"`
-	// Until is how long it may land. Before the channel was Read after it, it
-	// may have landed however long ago.
+	// Until is how long it may land, Read that a reading was told after that. What
+	// was read before then may still have been overtaken by it.
 	Until time.Time `json:"until"`
 	Read  bool      `json:"read,omitempty"`
 }
@@ -70,14 +70,28 @@ func (l *Ledger) wrote(channel string, written *StockWritten, now time.Time) {
 		})
 		writes = append(writes, Write{OnHand: quantity, Revision: written.Revision, Until: until})
 	}
-	w.Writes = writes[max(0, len(writes)-maxWrites):]
+	for len(writes) > maxWrites {
+		writes[1] = writes[0].or(writes[1])
+		writes = writes[1:]
+	}
+	w.Writes = writes
 	l.setWriting(channel, w)
 }
 
+// or is what is remembered of two writes when there are too many: the channel
+// may be left with the larger quantity for as long as either of them may land.
+func (x Write) or(later Write) Write {
+	x.OnHand, x.Read = max(x.OnHand, later.OnHand), x.Read && later.Read
+	if later.Until.After(x.Until) {
+		x.Until = later.Until
+	}
+	return x
+}
+
 // may keeps the writes that may land after what a connector tells: of its own
-// tenure it knows them all, others end at their time, once the channel was read
-// after them.
-func (l *Ledger) may(channel string, revision uint64, still []int64, now time.Time) {
+// tenure it knows them all, others end with the second reading that is told after
+// their time.
+func (l *Ledger) may(channel string, revision uint64, still []int64) {
 	w, ok := l.Writing[channel]
 	if !ok {
 		return
@@ -86,20 +100,20 @@ func (l *Ledger) may(channel string, revision uint64, still []int64, now time.Ti
 		if tenure(x.Revision) == tenure(revision) {
 			return !slices.Contains(still, x.OnHand)
 		}
-		return x.Read && now.After(x.Until)
+		return x.Read
 	})
 	l.setWriting(channel, w)
 }
 
-// read takes in that the channel was read.
-func (l *Ledger) read(channel string) {
+// read takes in that a reading of the channel was told.
+func (l *Ledger) read(channel string, now time.Time) {
 	w, ok := l.Writing[channel]
 	if !ok {
 		return
 	}
 	w.Writes, w.Moved = slices.Clone(w.Writes), nil
 	for i := range w.Writes {
-		w.Writes[i].Read = true
+		w.Writes[i].Read = w.Writes[i].Read || now.After(w.Writes[i].Until)
 	}
 	l.setWriting(channel, w)
 }
