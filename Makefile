@@ -96,6 +96,14 @@ test-medusa: ## The Medusa driver against a real server (installs Medusa once, 3
 test-race: ## The pure packages under the race detector.
 	go test -race $(PURE)
 
+.PHONY: sim
+sim: ## 100,000 schedules of shops, connectors and a worker that fail in every way, in virtual time (SIM="-seed 42 -shrink" tells one).
+	go run ./test/sim $(SIM)
+
+.PHONY: sim-short
+sim-short: ## What make test plays of them, and every rule of the protocol taken away in turn.
+	go test -count=1 -v ./test/sim
+
 .PHONY: e2e
 e2e: ## Selaras and real shops on a real cluster (RUN and COUNT choose cases, KEEP=1 keeps the cluster; test/e2e/README.md).
 	@hack/e2e/run.sh
