@@ -23,7 +23,10 @@ type webhooks struct {
 	note func(good bool, message string)
 
 	mu     sync.Mutex
-	poller *poller // nil while the connector is not active
+	poller *poller         // nil while the connector is not active
+	active context.Context // ends with the poller
+	leave  context.CancelFunc
+	inside sync.WaitGroup // deliveries that use the poller
 	limit  chan struct{}
 	waits  []*lookup // listings asked for, not being read yet
 	busy   bool
@@ -47,11 +50,39 @@ func newWebhooks(l *link, log *slog.Logger, now func() time.Time, note func(bool
 	return &webhooks{link: l, log: log, now: now, note: note, limit: make(chan struct{}, maxDeliveries)}
 }
 
-// attach sets who reads the channel, nil for nobody.
+// attach sets who reads the channel, nil for nobody. Deliveries that are under
+// way with the one before end first: what it writes to is about to be closed.
 func (w *webhooks) attach(p *poller) {
 	w.mu.Lock()
+	if w.leave != nil {
+		w.leave()
+	}
+	w.poller, w.active, w.leave = p, nil, nil
+	if p != nil {
+		w.active, w.leave = context.WithCancel(context.Background())
+	}
+	w.mu.Unlock()
+	if p == nil {
+		w.inside.Wait()
+	}
+}
+
+// enter returns who reads the channel, and a context that ends with it; nil for
+// nobody. The returned function is to be called when it is not used any more.
+func (w *webhooks) enter(ctx context.Context) (*poller, context.Context, func()) {
+	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.poller = p
+	if w.poller == nil {
+		return nil, ctx, func() {}
+	}
+	w.inside.Add(1)
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(w.active, cancel)
+	return w.poller, ctx, func() {
+		stop()
+		cancel()
+		w.inside.Done()
+	}
 }
 
 // under serves the handler under one path alone; empty for any.
@@ -140,9 +171,8 @@ func (w *webhooks) receive(ctx context.Context, d driver.Delivery) ([]driver.Sig
 
 // follow looks where the signals point.
 func (w *webhooks) follow(ctx context.Context, signals []driver.Signal) error {
-	w.mu.Lock()
-	p := w.poller
-	w.mu.Unlock()
+	p, ctx, leave := w.enter(ctx)
+	defer leave()
 	if p == nil {
 		return errInactive
 	}
@@ -183,12 +213,15 @@ func (w *webhooks) follow(ctx context.Context, signals []driver.Signal) error {
 func (w *webhooks) lookUp(ctx context.Context, p *poller, keys []driver.Key) error {
 	l := &lookup{keys: keys, done: make(chan error, 1)}
 	w.mu.Lock()
-	w.waits = append(w.waits, l)
-	lead := !w.busy
-	w.busy = true
+	lead, active := !w.busy, w.active
+	if active == nil {
+		w.mu.Unlock()
+		return errInactive
+	}
+	w.waits, w.busy = append(w.waits, l), true
 	w.mu.Unlock()
 	if lead {
-		w.lead(ctx, p)
+		w.lead(active, p)
 	}
 	select {
 	case err := <-l.done:
@@ -198,8 +231,9 @@ func (w *webhooks) lookUp(ctx context.Context, p *poller, keys []driver.Key) err
 	}
 }
 
-// lead reads what is waited for until nothing is.
-func (w *webhooks) lead(ctx context.Context, p *poller) {
+// lead reads what is waited for until nothing is. It is for all who wait: the
+// sender of the first may have gone, so only the poller's end ends it.
+func (w *webhooks) lead(active context.Context, p *poller) {
 	for {
 		w.mu.Lock()
 		var batch []*lookup
@@ -215,8 +249,7 @@ func (w *webhooks) lead(ctx context.Context, p *poller) {
 			return
 		}
 		w.mu.Unlock()
-		// It is for all who wait: the sender of the first may have gone.
-		look, cancel := context.WithTimeout(context.WithoutCancel(ctx), deliveryTimeout)
+		look, cancel := context.WithTimeout(active, deliveryTimeout)
 		err := p.look(look, unique(keys))
 		cancel()
 		for _, l := range batch {
