@@ -129,14 +129,21 @@ func (f *faults) intercept(w http.ResponseWriter, r *http.Request, do func() (in
 	f.mu.Lock()
 	down, updates := f.down, f.updates
 	late := r.Method != http.MethodGet && f.late > 0
+	landed := make(chan struct{})
 	if late {
 		f.late--
-		f.parked = append(f.parked, func() { do() })
+		f.parked = append(f.parked, func() {
+			defer close(landed)
+			do()
+		})
 	}
 	f.mu.Unlock()
 	switch {
 	case late:
-		<-r.Context().Done()
+		select {
+		case <-landed:
+		case <-r.Context().Done():
+		}
 	case down:
 		write(w, http.StatusInternalServerError, "<!DOCTYPE html><html><h1>Error establishing a database connection</h1></html>")
 	case updates > 0:
