@@ -6,13 +6,14 @@ import (
 
 	"selaras.dev/selaras/connectors/driver"
 	"selaras.dev/selaras/connectors/medusa"
+	"selaras.dev/selaras/connectors/shopify"
 	"selaras.dev/selaras/connectors/vendure"
 	"selaras.dev/selaras/connectors/woocommerce"
 )
 
 var drivers = func() map[string]driver.Driver {
 	byType := map[string]driver.Driver{}
-	for _, d := range []driver.Driver{vendure.New(), medusa.New(), woocommerce.New()} {
+	for _, d := range []driver.Driver{vendure.New(), medusa.New(), shopify.New(), woocommerce.New()} {
 		byType[d.Describe().Type] = d
 	}
 	return byType

@@ -12,7 +12,7 @@ func TestDriversAreFoundByTheirType(t *testing.T) {
 			t.Errorf("%q is not found", name)
 		}
 	}
-	for _, name := range []string{"vendure", "medusa", "woocommerce"} {
+	for _, name := range []string{"vendure", "medusa", "shopify", "woocommerce"} {
 		if _, ok := Lookup(name); !ok {
 			t.Errorf("%s is not found", name)
 		}

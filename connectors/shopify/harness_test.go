@@ -2,9 +2,12 @@ package shopify_test
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -171,4 +174,32 @@ func failure(t *testing.T, err error, class driver.Class) *driver.Error {
 		t.Fatalf("got %v, want an error of class %s", err, class)
 	}
 	return e
+}
+
+// inbox takes deliveries.
+type inbox struct {
+	mu  sync.Mutex
+	all []driver.Delivery
+}
+
+func (b *inbox) open(t *testing.T) string {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
+		if err != nil {
+			http.Error(w, "cannot read", http.StatusBadRequest)
+			return
+		}
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.all = append(b.all, driver.Delivery{Header: r.Header.Clone(), Body: body})
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func (b *inbox) list() []driver.Delivery {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.all)
 }

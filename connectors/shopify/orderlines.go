@@ -104,21 +104,24 @@ func (o vendorOrder) order() driver.Order {
 	return d
 }
 
+// within are the units, at least none and at most that many.
+func within(units, most int64) int64 { return max(0, min(units, most)) }
+
 // line translates a line. Units that an edit took away are on the shelf again.
 // What is neither cancelled nor left to send has left the shelf: it was sent, or
 // it was refunded without being put back.
 func (o vendorOrder) line(l orderLine) driver.OrderLine {
 	refunded, cancelled, returned := o.taken(l.ID)
-	edited := max(0, l.Quantity-l.Current-refunded)
 	line := driver.OrderLine{ID: number(l.ID), SKU: l.SKU, Ordered: l.Quantity}
-	line.Cancelled = min(cancelled+edited, line.Ordered)
-	left := min(max(0, l.Unfulfilled), line.Ordered-line.Cancelled)
+	line.Cancelled = within(cancelled, line.Ordered)
+	line.Cancelled += within(l.Quantity-l.Current-refunded, line.Ordered-line.Cancelled) // edited away
+	left := within(l.Unfulfilled, line.Ordered-line.Cancelled)
 	if o.CancelledAt != nil {
 		// What an order that was cancelled still has to send is not sent.
 		line.Cancelled, left = line.Cancelled+left, 0
 	}
 	line.Fulfilled = line.Ordered - line.Cancelled - left
-	line.Returned = min(returned, line.Fulfilled)
+	line.Returned = within(returned, line.Fulfilled)
 	if price, err := driver.ParseMoney(l.Price.Shop.Amount, l.Price.Shop.Currency); err == nil {
 		line.UnitPrice = &price
 	}

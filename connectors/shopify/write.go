@@ -34,20 +34,31 @@ func (c *connection) writeIntents(ctx context.Context, s *shop, intents []driver
 	if err := w.resolve(ctx); err != nil {
 		return nil, err
 	}
-	for _, part := range []func(context.Context) error{w.writeStock, w.writeVariants, w.writeProducts} {
-		if err := part(ctx); err != nil {
+	for _, part := range []struct {
+		write func(context.Context) error
+		// done says that an intent asks for nothing that a later part writes.
+		done func(driver.Intent) bool
+	}{
+		{w.writeStock, func(i driver.Intent) bool { return i.Price == nil && i.Content == nil }},
+		{w.writeVariants, func(i driver.Intent) bool { return i.Content == nil }},
+		{w.writeProducts, func(driver.Intent) bool { return true }},
+	} {
+		if err := part.write(ctx); err != nil {
 			return nil, err
 		}
+		w.conclude(part.done)
 	}
-	for i := range w.outcomes {
-		if w.outcomes[i].Kind == "" {
-			w.outcomes[i] = w.refusals[i]
-		}
+	return w.outcomes, nil
+}
+
+// conclude gives the intents that are done, and have no outcome, theirs.
+func (w *writing) conclude(done func(driver.Intent) bool) {
+	for _, i := range w.pending(func(i int) bool { return done(w.intents[i]) }) {
+		w.outcomes[i] = w.refusals[i]
 		if w.outcomes[i].Kind == "" {
 			w.outcomes[i].Kind = driver.Accepted
 		}
 	}
-	return w.outcomes, nil
 }
 
 // writing is one call of WriteIntents.

@@ -3,6 +3,7 @@ package shopify
 import (
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -87,6 +88,20 @@ func (s *Shop) Requests() []Request {
 	return slices.Clone(s.requests)
 }
 
+// Refused are the names of the operations that found too few points.
+func (s *Shop) Refused() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.refused)
+}
+
+// Costs are the most points that a request of each operation asked for.
+func (s *Shop) Costs() map[string]float64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.costs)
+}
+
 // Freeze stops the shop; what comes meanwhile is carried out after Thaw.
 func (s *Shop) Freeze() {
 	s.mu.Lock()
@@ -141,6 +156,9 @@ func (s *Shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/admin/oauth/access_token":
 		s.serveToken(w, r, body)
 	case isAPI && isGraphQL && known:
+		if s.o.Serves != "" {
+			version = s.o.Serves
+		}
 		w.Header().Set("X-Shopify-API-Version", version)
 		s.serveGraphQL(w, r, body)
 	default:
@@ -266,12 +284,18 @@ func (s *Shop) carryOut(by *app, op *ast.OperationDefinition, variables map[stri
 		root = s.schema.Mutation
 	}
 	requested := x.asked(op.SelectionSet, root)
+	s.mu.Lock()
+	s.costs[op.Name] = max(s.costs[op.Name], requested)
+	s.mu.Unlock()
 	cost := map[string]any{"requestedQueryCost": requested, "actualQueryCost": nil}
 	if requested > maxCost {
 		what := graphqlErrors("MAX_COST_EXCEEDED", "Query cost exceeds the single query max cost limit")
 		return http.StatusOK, what
 	}
 	if !s.bucket.take(requested) {
+		s.mu.Lock()
+		s.refused = append(s.refused, op.Name)
+		s.mu.Unlock()
 		cost["throttleStatus"] = s.bucket.status()
 		what := graphqlErrors("THROTTLED", "Throttled")
 		what["extensions"] = map[string]any{"cost": cost}

@@ -21,6 +21,9 @@ type Options struct {
 	// ThrottleByStatus answers requests that find too few points with status
 	// 429, and not with 200 and an error.
 	ThrottleByStatus bool
+	// Serves is the version that answers every request, as one that is not
+	// simulated does later; empty is the one that is asked for.
+	Serves string
 	// Hooks are the habits of webhooks.
 	Hooks HookOptions
 }
@@ -50,6 +53,8 @@ type Shop struct {
 	apps         map[string]*app
 	keys         map[string]*keyRecord
 	requests     []Request
+	refused      []string
+	costs        map[string]float64
 	fault        func(Request) Fault
 	before       map[string]func()
 	late         []func()
@@ -119,7 +124,7 @@ func New(o Options) *Shop {
 	}
 	s := &Shop{
 		o: o, schema: Schema(), index: newIndex(o.IndexLag), bucket: newBucket(o.BucketSize, o.RestoreRate),
-		apps: map[string]*app{}, keys: map[string]*keyRecord{}, before: map[string]func(){}, nextID: 1_000_000_000, frozen: make(chan struct{}),
+		apps: map[string]*app{}, keys: map[string]*keyRecord{}, before: map[string]func(){}, costs: map[string]float64{}, nextID: 1_000_000_000, frozen: make(chan struct{}),
 	}
 	close(s.frozen)
 	s.hooks = newHooks(o.Hooks)
