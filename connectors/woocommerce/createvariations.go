@@ -45,9 +45,9 @@ func (k *creation) createVariations(ctx context.Context, key string, at []int) {
 	}
 	items := make([]change, len(at))
 	for n, i := range at {
-		items[n] = k.variation(i)
+		items[n] = k.variation(parent, i)
 	}
-	answers, err := k.c.batch(ctx, "create variations", variationsPath(parent), "create", items)
+	answers, err := k.c.batch(ctx, "create variations", variationsPath(parent.ID), "create", items)
 	if err != nil {
 		k.fail(at, err)
 		return
@@ -88,13 +88,19 @@ func optionNames(options []driver.Option) []string {
 	return names
 }
 
-// variation is one to make.
-func (k *creation) variation(i int) change {
+// variation is one to make. It names attributes of the whole shop by their ids,
+// those of its product alone by their names.
+func (k *creation) variation(parent product, i int) change {
 	content := k.intents[i].Content
 	set := k.fields(i)
-	attributes := make([]map[string]string, len(content.Options))
+	attributes := make([]map[string]any, len(content.Options))
 	for n, o := range content.Options {
-		attributes[n] = map[string]string{"name": o.Name, "option": o.Value}
+		attributes[n] = map[string]any{"name": o.Name, "option": o.Value}
+		for _, a := range parent.choices() {
+			if a.ID != 0 && plain(a.Name) == o.Name {
+				attributes[n] = map[string]any{"id": a.ID, "option": o.Value}
+			}
+		}
 	}
 	set["attributes"] = attributes
 	set.onSale(content.Enabled, statusPrivate)
@@ -104,28 +110,28 @@ func (k *creation) variation(i int) change {
 
 // parent is the product of the variations: the one with the slug, or else a new
 // one. A refusal says why variations cannot be made of it.
-func (k *creation) parent(ctx context.Context, key string, names []string, at []int) (id int64, made bool, refusal driver.Outcome, err error) {
+func (k *creation) parent(ctx context.Context, key string, names []string, at []int) (p product, made bool, refusal driver.Outcome, err error) {
 	found, _, err := k.c.products(ctx, "create listings", url.Values{"slug": {key}, "per_page": {"2"}})
 	if err != nil {
-		return 0, false, refusal, err
+		return product{}, false, refusal, err
 	}
 	if len(found) == 0 {
-		id, refusal, err = k.createParent(ctx, key, names, at)
-		return id, true, refusal, err
+		p, refusal, err = k.createParent(ctx, key, names, at)
+		return p, true, refusal, err
 	}
-	p := found[0]
+	p = found[0]
 	have := make([]string, 0, len(names))
 	for _, a := range p.choices() {
 		have = append(have, plain(a.Name))
 	}
 	if !p.hasVariations() || !slices.Equal(have, names) {
-		return 0, false, rejected(reasonOptionsDiffer, fmt.Sprintf("the product %q has other options than %q", key, names)), nil
+		return product{}, false, rejected(reasonOptionsDiffer, fmt.Sprintf("the product %q has other options than %q", key, names)), nil
 	}
-	return p.ID, false, refusal, k.addValues(ctx, p, at)
+	return p, false, refusal, k.addValues(ctx, p, at)
 }
 
 // createParent makes the product that variations are of.
-func (k *creation) createParent(ctx context.Context, key string, names []string, at []int) (int64, driver.Outcome, error) {
+func (k *creation) createParent(ctx context.Context, key string, names []string, at []int) (product, driver.Outcome, error) {
 	content := k.intents[at[0]].Content
 	set := change{
 		"type": typeVariable, "name": content.Product.Title, "slug": key, "description": content.Product.Description,
@@ -138,7 +144,7 @@ func (k *creation) createParent(ctx context.Context, key string, names []string,
 	set.onSale(slices.ContainsFunc(at, func(i int) bool { return k.intents[i].Content.Enabled }), statusDraft)
 	answers, err := k.c.batch(ctx, "create product", "/products", "create", []change{set})
 	if err != nil {
-		return 0, driver.Outcome{}, err
+		return product{}, driver.Outcome{}, err
 	}
 	answer := answers[0]
 	// A product of variations is judged as a simple one is, for the first of them.
@@ -146,9 +152,9 @@ func (k *creation) createParent(ctx context.Context, key string, names []string,
 	outcome := k.outcomes[at[0]]
 	if outcome.Kind == driver.Accepted || outcome.Reason == reasonAltered {
 		k.outcomes[at[0]] = driver.Outcome{}
-		return answer.ID, driver.Outcome{}, nil
+		return answer.product, driver.Outcome{}, nil
 	}
-	return 0, outcome, nil
+	return product{}, outcome, nil
 }
 
 // values are those of an option that the intents have, behind the given ones.

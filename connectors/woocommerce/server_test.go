@@ -215,6 +215,9 @@ func TestTheAccountIsTheShopsOwn(t *testing.T) {
 	if moved.Shop != first.Shop || moved.ID == first.ID || first.Currency != "EUR" {
 		t.Errorf("one shop is %+v, and by another address %+v", first, moved)
 	}
+	if n := a.shop.Lookups(); n != 0 {
+		t.Errorf("the shop was made to look for other sites %d times", n)
+	}
 }
 
 func TestAnotherCurrencyIsToldAtOnce(t *testing.T) {

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"selaras.dev/selaras/connectors/driver"
 	sim "selaras.dev/selaras/test/simulators/woocommerce"
 )
@@ -331,5 +333,24 @@ func TestAVariationThatAReplicaDoesNotShowIsMade(t *testing.T) {
 	w.shop.Pass(11 * time.Second)
 	if got := w.one(t, "SHIRT-M").Content.Title; got != "Shirt M" {
 		t.Errorf("its title is %q", got)
+	}
+}
+
+// Most merchants tell variations apart by attributes of the whole shop, which a
+// variation names by their ids.
+func TestAVariationIsMadeOfAProductWithAttributesOfTheShop(t *testing.T) {
+	t.Parallel()
+	w := open(t, sim.Options{})
+	w.shop.AddVariableOfShop("Hat", "HAT", sim.Item{SKU: "HAT-S", Price: "2.00", Stock: 1, Option: "S"})
+	content := w.one(t, "HAT-S").Content
+	content.Title, content.Options = "Hat M", []driver.Option{{Name: "Size", Value: "M"}}
+	outcomes, err := w.CreateListings(t.Context(), []driver.Intent{{
+		Key: driver.Key{SKU: "HAT-M"}, Content: &content, Price: &driver.Money{Minor: 100, Currency: "EUR"}, Stock: &driver.StockWrite{Quantity: 1},
+	}})
+	if err != nil || kinds(outcomes) != "Accepted " {
+		t.Fatalf("got %s, %v", kinds(outcomes), err)
+	}
+	if got := w.one(t, "HAT-M").Content; !cmp.Equal(got, content) {
+		t.Errorf("(-want +got)\n%s", cmp.Diff(content, got))
 	}
 }

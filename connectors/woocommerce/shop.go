@@ -51,6 +51,10 @@ func (k *shopCache) renew(ctx context.Context, c *connection) (*shop, error) {
 	return s, nil
 }
 
+// statusFields are named one by one: for the whole environment a shop asks other
+// sites whether it can reach them, which may take many seconds.
+const statusFields = "environment.home_url,environment.store_id,settings.currency,settings.number_of_decimals"
+
 func (c *connection) readShop(ctx context.Context) (*shop, error) {
 	const what = "read the shop's settings"
 	var status struct {
@@ -63,7 +67,7 @@ func (c *connection) readShop(ctx context.Context) (*shop, error) {
 			Decimals *int   `json:"number_of_decimals"`
 		} `json:"settings"`
 	}
-	_, err := c.api.do(ctx, call{what: what, path: "/system_status", query: url.Values{"_fields": {"environment,settings"}}}, &status)
+	_, err := c.api.do(ctx, call{what: what, path: "/system_status", query: url.Values{"_fields": {statusFields}}}, &status)
 	if err != nil {
 		return nil, err
 	}

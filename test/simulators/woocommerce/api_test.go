@@ -155,6 +155,18 @@ func TestListsArePages(t *testing.T) {
 	}
 }
 
+func TestTheStatusIsToldInParts(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, Options{Currency: "JPY"})
+	part := get[object](t, s, "/system_status?_fields=environment.store_id,settings.currency,settings.nothing")
+	if len(part) != 2 || len(part["environment"].(object)) != 1 || part["settings"].(object)["currency"] != "JPY" || s.Lookups() != 0 {
+		t.Errorf("got %v, %d lookups", part, s.Lookups())
+	}
+	if whole := get[object](t, s, "/system_status?_fields=environment"); len(whole) != 1 || s.Lookups() != 1 {
+		t.Errorf("the whole environment: %v, %d lookups; want one", whole, s.Lookups())
+	}
+}
+
 func TestVariationsAreListedBySKUAlone(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, Options{})

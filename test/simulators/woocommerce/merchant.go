@@ -49,12 +49,21 @@ func simple(i Item) product {
 }
 
 // AddVariable adds a product on sale with a variation for each item, told apart
-// by the attribute Size.
+// by an attribute of its own, Size.
 func (s *Shop) AddVariable(name, sku string, items ...Item) int64 {
+	return s.addVariable(0, name, sku, items)
+}
+
+// AddVariableOfShop does so with an attribute of the whole shop.
+func (s *Shop) AddVariableOfShop(name, sku string, items ...Item) int64 {
+	return s.addVariable(1, name, sku, items)
+}
+
+func (s *Shop) addVariable(attributeID int64, name, sku string, items []Item) int64 {
 	var id int64
 	_ = s.do(func() error {
 		parent := product{Type: typeVariable, Status: statusPublish, Name: name, SKU: sku, Backorders: "no"}
-		size := attribute{Name: "Size", Visible: true, Variation: true}
+		size := attribute{ID: attributeID, Name: "Size", Visible: true, Variation: true}
 		for _, i := range items {
 			size.Options = append(size.Options, i.Option)
 		}
@@ -62,7 +71,7 @@ func (s *Shop) AddVariable(name, sku string, items ...Item) int64 {
 		id = s.save(parent).ID
 		for _, i := range items {
 			v := simple(i)
-			v.Type, v.ParentID, v.Name, v.Chosen = typeVariation, id, "", []choice{{"Size", i.Option}}
+			v.Type, v.ParentID, v.Name, v.Chosen = typeVariation, id, "", []choice{{attributeID, "Size", i.Option}}
 			s.save(v)
 		}
 		return nil

@@ -25,8 +25,10 @@ type product struct {
 	Created, Modified  time.Time
 }
 
-// attribute is one of a product; choice is one of a variation.
+// attribute is one of a product; choice is one of a variation. Attributes of the
+// whole shop have an id, those of one product 0.
 type attribute struct {
+	ID        int64
 	Name      string
 	Position  int64
 	Visible   bool
@@ -34,7 +36,10 @@ type attribute struct {
 	Options   []string
 }
 
-type choice struct{ Name, Option string }
+type choice struct {
+	ID           int64
+	Name, Option string
+}
 
 type metadata struct {
 	ID    int64

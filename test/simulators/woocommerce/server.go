@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -174,12 +175,20 @@ func (q *request) list(name string) []string {
 	return all
 }
 
+// systemStatus is what the shop says of itself. Who asks for the whole of the
+// environment lets it look whether it reaches other sites.
 func (s *Shop) systemStatus(q *request) object {
 	home := s.home(q.Request)
+	environment := object{
+		"home_url": home, "site_url": home, "store_id": s.store, "version": "10.3.0", "wp_version": "6.8",
+		"remote_get_successful": nil,
+	}
+	if fields := q.fields(); len(fields) == 0 || slices.Contains(fields, "environment") {
+		s.lookups++
+		environment["remote_get_successful"] = true
+	}
 	return only(object{
-		"environment": object{
-			"home_url": home, "site_url": home, "store_id": s.store, "version": "10.3.0", "wp_version": "6.8",
-		},
+		"environment": environment,
 		"settings": object{
 			"currency": s.o.Currency, "number_of_decimals": s.o.Decimals, "decimal_separator": ".", "thousand_separator": ",",
 		},

@@ -43,11 +43,19 @@ type Shop struct {
 	webhooks map[int64]*webhook
 	touched  map[touch]bool // what a request has changed, once each
 	parents  map[int64]bool // products whose variations a request has saved
+	lookups  int            // of other sites
 
 	// passed is by how much the shop's clock was put on.
 	passed atomic.Int64
 	sender *sender
 	faults faults
+}
+
+// Lookups counts how often the shop was made to look for other sites.
+func (s *Shop) Lookups() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lookups
 }
 
 // Key is a REST API key.

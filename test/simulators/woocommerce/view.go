@@ -102,7 +102,7 @@ func attributesOf(p product) []object {
 	all := []object{}
 	for _, a := range p.Attributes {
 		all = append(all, object{
-			"id": 0, "name": a.Name, "position": a.Position, "visible": a.Visible, "variation": a.Variation, "options": a.Options,
+			"id": a.ID, "name": a.Name, "position": a.Position, "visible": a.Visible, "variation": a.Variation, "options": a.Options,
 		})
 	}
 	return all
@@ -112,7 +112,7 @@ func choicesOf(p product) []object {
 	all := []object{}
 	for _, c := range p.Chosen {
 		if c.Option != "" {
-			all = append(all, object{"id": 0, "name": c.Name, "option": c.Option})
+			all = append(all, object{"id": c.ID, "name": c.Name, "option": c.Option})
 		}
 	}
 	return all
@@ -134,15 +134,34 @@ func paragraphs(text string) string {
 	return "<p>" + text + "</p>\n"
 }
 
-// only leaves the fields that a request asked for (_fields).
+// only leaves the fields that a request asked for (_fields); a part of one is
+// named behind a dot.
 func only(o object, fields []string) object {
 	if len(fields) == 0 {
 		return o
 	}
-	out := object{"id": o["id"]}
+	out := object{}
+	if id, ok := o["id"]; ok {
+		out["id"] = id
+	}
 	for _, f := range fields {
-		if v, ok := o[f]; ok {
-			out[f] = v
+		name, part, nested := strings.Cut(f, ".")
+		whole, ok := o[name]
+		if !ok {
+			continue
+		}
+		parts, isObject := whole.(object)
+		if !nested || !isObject {
+			out[name] = whole
+			continue
+		}
+		chosen, _ := out[name].(object)
+		if chosen == nil {
+			chosen = object{}
+			out[name] = chosen
+		}
+		if v, ok := parts[part]; ok {
+			chosen[part] = v
 		}
 	}
 	return out

@@ -141,7 +141,7 @@ func setProduct(p *product, fields object) {
 		for _, entry := range list {
 			a, _ := entry.(object)
 			p.Attributes = append(p.Attributes, attribute{
-				Name: clean(text(a["name"])), Position: integer(a["position"]), Visible: a["visible"] == true,
+				ID: integer(a["id"]), Name: clean(text(a["name"])), Position: integer(a["position"]), Visible: a["visible"] == true,
 				Variation: a["variation"] == true, Options: optionsOf(a["options"]),
 			})
 		}
@@ -179,8 +179,9 @@ func setPrices(p *product, fields object) {
 	}
 }
 
-// setVariation takes the attributes that its product has for variations, and
-// passes over any other.
+// setVariation takes the attributes that its product has for variations, those
+// of the whole shop by their ids, the others by their names. It passes over any
+// other.
 func (s *Shop) setVariation(v *product, fields object) {
 	setPrices(v, fields)
 	if text, ok := fields["description"].(string); ok {
@@ -194,10 +195,10 @@ func (s *Shop) setVariation(v *product, fields object) {
 	v.Chosen = nil
 	for _, entry := range list {
 		a, _ := entry.(object)
-		key := attributeKey(text(a["name"]))
+		id, key := integer(a["id"]), attributeKey(text(a["name"]))
 		for _, of := range parent.Attributes {
-			if of.Variation && attributeKey(of.Name) == key {
-				v.Chosen = append(v.Chosen, choice{Name: of.Name, Option: clean(unslash(text(a["option"])))})
+			if of.Variation && of.ID == id && (id != 0 || attributeKey(of.Name) == key) {
+				v.Chosen = append(v.Chosen, choice{ID: of.ID, Name: of.Name, Option: clean(unslash(text(a["option"])))})
 			}
 		}
 	}

@@ -124,4 +124,12 @@ func TestSlugsAndStockAreWooCommerces(t *testing.T) {
 	if chosen := v["attributes"].([]any); len(chosen) != 1 || chosen[0].(object)["name"] != "Größe" {
 		t.Errorf("the variation has %v, want the attribute for variations alone", chosen)
 	}
+	// Attributes of the whole shop are named by their ids alone.
+	shared := s.AddVariableOfShop("Hat", "HAT", Item{SKU: "HAT-S", Price: "2.00", Option: "S"})
+	for body, want := range map[string]int{`{"attributes":[{"name":"Size","option":"M"}]}`: 0, `{"attributes":[{"id":1,"option":"M"}]}`: 1} {
+		v := ok[object](t, s.call(t, http.MethodPost, fmt.Sprintf("/products/%d/variations", shared), body))
+		if chosen := v["attributes"].([]any); len(chosen) != want {
+			t.Errorf("%s: %v, want %d", body, chosen, want)
+		}
+	}
 }
