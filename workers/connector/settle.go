@@ -188,6 +188,12 @@ func (e *engine) drifted(names []string) error {
 // settle makes the reading the confirmation.
 func (t *txn) settle(s *sku) {
 	r := &s.record
+	if !r.shown.hasStock {
+		// Of stock that was not known, what is reserved is not kept: it is read
+		// before stock is written.
+		r.unread = true
+		r.recheck(t.now)
+	}
 	r.shown.hasStock, r.shown.onHand, r.shown.available, r.settling = true, r.settleOnHand, r.settleOnHand, false
 	if r.suspectUntil == 0 {
 		r.stocks = nil

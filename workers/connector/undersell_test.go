@@ -140,3 +140,31 @@ func TestNoSaleIsTakenTwiceForAMoment(t *testing.T) {
 		})
 	}
 }
+
+// A source whose store was lost is looked at anew. What it holds reserved for
+// its own open orders is not taken from it again (I1, I3).
+func TestASourceWhoseStoreIsLostKeepsWhatItsOrdersHold(t *testing.T) {
+	t.Parallel()
+	w, source, one := pair(t, habits())
+	source.Add("A", "Item", eur(100), 1000)
+	source.start()
+	one.start()
+	one.shows("A", 100, 1000)
+	source.inSync("main", 1)
+	m := sell(t, time.Hour, 1000, []string{"A"}, source)
+	for range 3 {
+		m.one()
+	}
+	one.shows("A", 100, 997)
+	source.inSync("main", 1)
+	source.halt()
+	if err := os.RemoveAll(source.dir); err != nil {
+		t.Fatal(err)
+	}
+	told := w.adjusted("A")
+	source.start()
+	eventually(t, "the stock is told anew", func() bool { return w.adjusted("A") > told })
+	source.compared()
+	source.inSync("main", 1)
+	m.finish(t)
+}
