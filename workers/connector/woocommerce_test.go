@@ -195,3 +195,53 @@ func TestAWooCommerceShopInTroubleConverges(t *testing.T) {
 	}
 	target.inSync("main", n)
 }
+
+// A WooCommerce shop owns the catalog: what its merchant changes and its buyers
+// take is shown by the other shop, and what is bought there is taken from it.
+func TestAWooCommerceShopIsTheSource(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	source, target := w.woo("source", &sim.Front{Rate: 1000, Burst: 1000, Timeout: 10 * time.Second}), w.shop("target", habits())
+	w.sync(workload.SyncConfig{
+		Name: "main", UID: "main", Source: "source", Fields: allFields,
+		Channels: map[string]workload.SyncChannel{"source": {Groups: []string{"stock"}}, "target": {Groups: every}},
+	})
+	w.fold()
+	source.sim.AddProduct(sim.Item{SKU: "tea", Name: "Tea &amp; coffee", Price: "3.50", Stock: 20})
+	source.sim.AddVariable("Shirt", "shirt", sim.Item{SKU: "shirt-s", Price: "20", Stock: 10, Option: "S"}, sim.Item{SKU: "shirt-m", Price: "21.00", Stock: 11, Option: "M"})
+	id, err := source.sim.PlaceOrder("processing", sim.Line{SKU: "shirt-m", Units: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	source.start()
+	target.start()
+	target.shows("tea", 350, 20)
+	target.shows("shirt-s", 2000, 10)
+	target.shows("shirt-m", 2100, 10)
+	target.titled("tea", "Tea & coffee")
+	target.titled("shirt-s", "Shirt - S")
+
+	if err := source.sim.Change("tea", func(f *sim.Fields) { f.Price, f.Stock = "4.00", 50 }); err != nil {
+		t.Fatal(err)
+	}
+	target.shows("tea", 400, 50)
+	if _, err := source.sim.PlaceOrder("on-hold", sim.Line{SKU: "shirt-s", Units: 3}); err != nil {
+		t.Fatal(err)
+	}
+	target.shows("shirt-s", 2000, 7)
+	sold := target.Sell("shirt-s", 2)
+	source.stores("shirt-s", "20", 5)
+	target.Fulfil(sold)
+	for _, status := range []string{"completed", "refunded"} {
+		if err := source.sim.SetStatus(id, status); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := source.sim.Change("shirt-m", func(f *sim.Fields) { f.Stock += 5 }); err != nil {
+		t.Fatal(err)
+	}
+	target.shows("shirt-m", 2100, 15)
+	target.shows("shirt-s", 2000, 5)
+	source.stores("shirt-s", "20", 5)
+	target.inSync("main", 3)
+}
