@@ -53,11 +53,18 @@ const (
 )
 
 // StockPolicy is how one stock is shown on several channels.
-// +kubebuilder:validation:Enum=Shared
+// +kubebuilder:validation:Enum=Shared;Percent;Dedicated
 type StockPolicy string
 
-// StockShared shows all that can be sold on every channel.
-const StockShared StockPolicy = "Shared"
+// The policies of showing one stock.
+const (
+	// StockShared shows all that can be sold on every channel.
+	StockShared StockPolicy = "Shared"
+	// StockPercent shows a share of it on every channel.
+	StockPercent StockPolicy = "Percent"
+	// StockDedicated keeps units for single channels alone.
+	StockDedicated StockPolicy = "Dedicated"
+)
 
 // CatalogSync keeps one catalog the same on several Channels: what is said of
 // an item, its price and its stock.
@@ -103,6 +110,9 @@ type CatalogSync struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.channels.overrides) || has(self.channels.selector) || self.channels.overrides.all(o, o.channel == self.source.channel || o.channel in self.channels.names)",message="channels.overrides names a Channel that is not selected: add it to channels.names too"
 // +kubebuilder:validation:XValidation:rule="!has(self.fields) || has(self.fields.stock) || (!has(self.stock) && (!has(self.channels.overrides) || self.channels.overrides.all(o, !has(o.stock))))",message="stock is set although fields leaves it out: add fields.stock (such as {drift: Enforce}), or remove the stock rules"
 // +kubebuilder:validation:XValidation:rule="!has(self.fields) || has(self.fields.price) || (!has(self.price) && (!has(self.channels.overrides) || self.channels.overrides.all(o, !has(o.price))))",message="price is set although fields leaves it out: add fields.price (such as {drift: Enforce}), or remove the price rules"
+// +kubebuilder:validation:XValidation:rule="!has(self.channels.overrides) || (has(self.stock) && has(self.stock.policy) && self.stock.policy == 'Percent') || self.channels.overrides.all(o, !has(o.stock) || !has(o.stock.share))",message="share only counts where stock is shown by share: write spec.stock.policy: Percent, or remove share from the overrides"
+// +kubebuilder:validation:XValidation:rule="!has(self.channels.overrides) || (has(self.stock) && has(self.stock.policy) && self.stock.policy == 'Dedicated') || self.channels.overrides.all(o, !has(o.stock) || !has(o.stock.pool))",message="pool only counts where units are kept for single channels: write spec.stock.policy: Dedicated, or remove pool from the overrides"
+// +kubebuilder:validation:XValidation:rule="!has(self.stock) || !has(self.stock.policy) || self.stock.policy != 'Dedicated' || (has(self.channels.overrides) && self.channels.overrides.exists(o, has(o.stock) && has(o.stock.pool)))",message="policy Dedicated keeps units for no channel: add a pool, such as channels.overrides: [{channel: marketplace, stock: {pool: 10}}]"
 type CatalogSyncSpec struct {
 	// mode is how far the sync goes. Observe reads every channel and reports
 	// what differs, and writes nothing: start with it. Enforce writes. Going
@@ -210,7 +220,7 @@ type ChannelOverride struct {
 
 	// stock of this channel.
 	// +optional
-	Stock *StockLimits `json:"stock,omitempty"`
+	Stock *ChannelStock `json:"stock,omitempty"`
 }
 
 // Fields says which field groups are kept the same, and by whose word.
@@ -264,11 +274,35 @@ type StockGroup struct {
 // Stock is how one stock is shown on all channels.
 type Stock struct {
 	// policy of showing it. Shared: every channel shows all that can be sold,
-	// less the safety stock. When absent: Shared.
+	// less the safety stock. Percent: every channel shows its share of that,
+	// rounded down. Dedicated: a channel with a pool shows that many units, which
+	// are kept for it alone; the others show what is left, less the safety stock.
+	// When absent: Shared.
 	// +optional
 	Policy StockPolicy `json:"policy,omitempty"`
 
 	StockLimits `json:",inline"`
+}
+
+// ChannelStock is the stock of one channel.
+type ChannelStock struct {
+	StockLimits `json:",inline"`
+
+	// share of what can be sold that the channel shows, in percent, with policy:
+	// Percent. Shares need not add up to 100: more than that shows some units
+	// twice. When absent: 100.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100
+	Share *int64 `json:"share,omitempty"`
+
+	// pool are the units of each item that are kept for the channel alone, with
+	// policy: Dedicated. Where there are fewer than all pools together, each gets
+	// its part. When absent: the channel shows what the pools leave.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000000000
+	Pool *int64 `json:"pool,omitempty"`
 }
 
 // StockLimits bound the quantity that a channel shows:

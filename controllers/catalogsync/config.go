@@ -93,10 +93,16 @@ func syncConfig(r *resolution, hold *workload.Hold) workload.SyncConfig {
 	for _, override := range sync.Spec.Channels.Overrides {
 		overrides[override.Channel] = override
 	}
+	if sync.Spec.Stock != nil && sync.Spec.Stock.Policy != selarasv1alpha1.StockShared {
+		config.Policy = workload.StockPolicy(sync.Spec.Stock.Policy)
+	}
 	for _, channel := range r.members() {
 		entry := workload.SyncChannel{Groups: r.groupsOf(channel)}
+		override := overrides[channel.Name]
+		if override.Stock != nil {
+			entry.Share, entry.Pool = override.Stock.Share, override.Stock.Pool
+		}
 		if channel.Name != config.Source {
-			override := overrides[channel.Name]
 			entry.Price = priceRule(sync.Spec.Price, override.Price)
 			entry.SafetyStock, entry.MaxQuantity = stockLimits(sync.Spec.Stock, override.Stock)
 		}
@@ -128,15 +134,15 @@ func priceRule(all, channel *selarasv1alpha1.Price) *workload.PriceRule {
 	return &rule
 }
 
-func stockLimits(all *selarasv1alpha1.Stock, channel *selarasv1alpha1.StockLimits) (safetyStock int64, maxQuantity *int64) {
+func stockLimits(all *selarasv1alpha1.Stock, channel *selarasv1alpha1.ChannelStock) (safetyStock int64, maxQuantity *int64) {
 	var limits []*selarasv1alpha1.StockLimits
 	if all != nil {
 		limits = append(limits, &all.StockLimits)
 	}
-	for _, l := range append(limits, channel) {
-		if l == nil {
-			continue
-		}
+	if channel != nil {
+		limits = append(limits, &channel.StockLimits)
+	}
+	for _, l := range limits {
 		if l.SafetyStock != nil {
 			safetyStock = *l.SafetyStock
 		}

@@ -11,6 +11,7 @@ import (
 
 	selarasv1alpha1 "selaras.dev/selaras/api/v1alpha1"
 	"selaras.dev/selaras/controllers/faults"
+	"selaras.dev/selaras/internal/workload"
 )
 
 var everything = []string{"ReadListings", "GetListings", "ReadChanges", "WriteContent", "WritePrice", "WriteStock", "ReadOrders"}
@@ -70,6 +71,30 @@ func TestChannelsAreSelectedByLabelAndByName(t *testing.T) {
 	config := syncConfig(r, nil)
 	if entry, ok := config.Channels["web"]; !ok || !slices.Equal(entry.Groups, []string{"stock"}) {
 		t.Errorf("the source's entry is %+v: its stock, and nothing else, is written back", entry)
+	}
+}
+
+func TestTheStockPolicyIsHandedOnWithTheChannelsParts(t *testing.T) {
+	t.Parallel()
+	channels := []*selarasv1alpha1.Channel{aChannel("web", nil, everything...), aChannel("till", nil, everything...), aChannel("market", nil, everything...)}
+	sync := aSync("main", 1, "till", "market")
+	share, pool, held := int64(40), int64(7), int64(2)
+	sync.Spec.Stock = &selarasv1alpha1.Stock{Policy: selarasv1alpha1.StockPercent, StockLimits: selarasv1alpha1.StockLimits{SafetyStock: &held}}
+	sync.Spec.Channels.Overrides = []selarasv1alpha1.ChannelOverride{
+		{Channel: "market", Stock: &selarasv1alpha1.ChannelStock{Share: &share}},
+		{Channel: "web", Stock: &selarasv1alpha1.ChannelStock{Pool: &pool}},
+	}
+	config := syncConfig(resolve(sync, channels, nil, allValid), nil)
+	market, web, till := config.Channels["market"], config.Channels["web"], config.Channels["till"]
+	if config.Policy != workload.StockPercent || market.Share == nil || *market.Share != share || market.SafetyStock != held || web.Pool == nil || *web.Pool != pool {
+		t.Errorf("policy %q, market %+v, web %+v", config.Policy, market, web)
+	}
+	if till.Share != nil || till.Pool != nil {
+		t.Errorf("a channel without an override has %+v", till)
+	}
+	sync.Spec.Stock.Policy = selarasv1alpha1.StockShared
+	if config = syncConfig(resolve(sync, channels, nil, allValid), nil); config.Policy != "" {
+		t.Errorf("a stock that is shared, as ever, is handed on as %q", config.Policy)
 	}
 }
 

@@ -77,6 +77,17 @@ func (l *Ledger) plan(topology *Topology, source string, ats int64, now time.Tim
 	l.Book.Plan(policy, allot.Market{Now: now, ATS: ats, Seen: l.seen})
 }
 
+// Planned says whether the stock is divided as the policies of now would.
+func (l *Ledger) Planned(topology *Topology, source string, now time.Time) bool {
+	if !l.Seeded {
+		return true
+	}
+	planned := *l
+	planned.Book = l.Book.Clone()
+	planned.plan(topology, source, l.OnHand-l.Committed, now)
+	return planned.Book.Same(l.Book)
+}
+
 // seen is what the ledger knows of what a channel shows to buyers.
 func (l *Ledger) seen(channel string) allot.Seen {
 	shown := l.shown(channel)

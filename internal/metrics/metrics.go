@@ -150,6 +150,11 @@ var (
 		Name: "selaras_facts_total", Kind: Counter, From: []string{"catalog"},
 		Help: "Facts folded, by type.", Labels: []string{"type", "namespace"},
 	}
+	StockOversold = Definition{
+		Name: "selaras_stock_oversold_units_total", Kind: Counter, From: []string{"catalog"},
+		Help:   "Units promised beyond what there is, by cause and the channel whose order or count showed it.",
+		Labels: append([]string{"cause"}, channelLabels...),
+	}
 	FactsBacklog = Definition{
 		Name: "selaras_facts_backlog", Kind: Gauge, From: []string{"catalog"},
 		Help: "Facts in the hub that are not folded yet.", Labels: []string{"namespace"},
@@ -174,6 +179,6 @@ func All() []Definition {
 	return []Definition{
 		SyncLag, SyncOldestPending, SyncLagTarget, SyncItems, SyncOldestFailed, SyncSourceInfo, SyncHeld, SyncPropagation, SyncEndToEnd,
 		ChannelInfo, ChannelHeld, ChannelUp, ChannelIntake, APIRequests, APIRequestDuration, RateLimitWait,
-		Facts, FactsBacklog, HubStorage, HubStorageLimit, HubDurability,
+		Facts, StockOversold, FactsBacklog, HubStorage, HubStorageLimit, HubDurability,
 	}
 }

@@ -106,6 +106,8 @@ type SyncConfig struct {
 	Source string `json:"source"`
 	// Fields are the groups this sync keeps; an absent group is left alone.
 	Fields map[string]FieldConfig `json:"fields"`
+	// Policy is how the stock is divided among the channels; empty is Shared.
+	Policy StockPolicy `json:"policy,omitempty"`
 	// Channels are the targets. The source is listed too when its stock is
 	// kept; its entry then has only the group stock.
 	Channels map[string]SyncChannel `json:"channels"`
@@ -117,6 +119,16 @@ type SyncConfig struct {
 	// Requested is the token of annotation selaras.dev/requestedAt.
 	Requested string `json:"requested,omitempty"`
 }
+
+// StockPolicy is how one stock is divided among channels.
+type StockPolicy string
+
+// The policies.
+const (
+	StockShared    StockPolicy = "Shared"    // every channel shows all of it
+	StockPercent   StockPolicy = "Percent"   // every channel shows its share
+	StockDedicated StockPolicy = "Dedicated" // pools are kept for single channels
+)
 
 // FieldConfig is the ownership of one field group.
 type FieldConfig struct {
@@ -132,6 +144,9 @@ type SyncChannel struct {
 	// SafetyStock and MaxQuantity as in catalog.Rules.
 	SafetyStock int64  `json:"safetyStock,omitempty"`
 	MaxQuantity *int64 `json:"maxQuantity,omitempty"`
+	// Share in percent and Pool in units, by the policy; absent, 100 and none.
+	Share *int64 `json:"share,omitempty"`
+	Pool  *int64 `json:"pool,omitempty"`
 }
 
 // PriceRule is a price rule as written in YAML, validated by the operator.

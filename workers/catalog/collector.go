@@ -35,6 +35,20 @@ func (c *factCounts) add(typ string, n int) {
 	c.n[typ] += n
 }
 
+// oversoldUnits counts the units that were promised and are not there.
+type oversoldUnits map[oversoldBy]int64
+
+type oversoldBy struct {
+	cause   catalog.OversoldCause
+	channel string
+}
+
+func (o oversoldUnits) add(oversold []catalog.Oversold) {
+	for i := range oversold {
+		o[oversoldBy{oversold[i].Cause, oversold[i].Channel}] += oversold[i].Units
+	}
+}
+
 // collector makes the worker's metrics when they are asked for, from the
 // configuration and the reports as they are then: what is deleted has no
 // series any more, and lags rise without anyone writing them. A standby
@@ -48,6 +62,7 @@ var (
 	descItems        = metrics.SyncItems.Desc()
 	descOldestFailed = metrics.SyncOldestFailed.Desc()
 	descFacts        = metrics.Facts.Desc()
+	descOversold     = metrics.StockOversold.Desc()
 	descBacklog      = metrics.FactsBacklog.Desc()
 	descStorage      = metrics.HubStorage.Desc()
 	descStorageLimit = metrics.HubStorageLimit.Desc()
@@ -55,7 +70,7 @@ var (
 	allDurabilities  = []hub.Durability{hub.DurabilityAlways, hub.DurabilityLazy, hub.DurabilityUnknown}
 	allCauses        = []workload.Cause{workload.CauseChange, workload.CauseBackfill, workload.CauseRules}
 	allDescs         = []*prometheus.Desc{
-		descLag, descOldest, descTarget, descItems, descOldestFailed, descFacts, descBacklog, descStorage, descStorageLimit, descDurability,
+		descLag, descOldest, descTarget, descItems, descOldestFailed, descFacts, descOversold, descBacklog, descStorage, descStorageLimit, descDurability,
 	}
 )
 
@@ -83,6 +98,9 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	now := w.now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	for by, units := range w.oversold {
+		to <- prometheus.MustNewConstMetric(descOversold, prometheus.CounterValue, float64(units), string(by.cause), namespace, by.channel)
+	}
 	if !w.active {
 		return
 	}

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"selaras.dev/selaras/internal/catalog"
+	"selaras.dev/selaras/internal/catalog/allot"
 	"selaras.dev/selaras/internal/hub"
 	"selaras.dev/selaras/internal/workload"
 )
@@ -172,7 +174,9 @@ func (c *config) snapshot() (map[string]syncEntry, map[string]reportEntry) {
 // the operator does not let happen, a source keeps its own ledger and then the
 // first name wins, so that every worker decides alike.
 func buildTopology(syncs map[string]syncEntry) *catalog.Topology {
-	t := &catalog.Topology{Sources: map[string]bool{}, StockSource: map[string]string{}, AdoptsStock: map[string]bool{}}
+	t := &catalog.Topology{
+		Sources: map[string]bool{}, StockSource: map[string]string{}, AdoptsStock: map[string]bool{}, Policies: map[string]*allot.Policy{},
+	}
 	names := slices.Sorted(maps.Keys(syncs))
 	for _, name := range names {
 		s := syncs[name].config
@@ -199,7 +203,43 @@ func buildTopology(syncs map[string]syncEntry) *catalog.Topology {
 			t.AdoptsStock[channel] = field.Drift == workload.DriftAdopt
 		}
 	}
+	dividePolicies(t, names, syncs)
 	return t
+}
+
+// dividePolicies says how the stock of each source is divided: by the first sync
+// that does not share it, among the channels of all.
+func dividePolicies(t *catalog.Topology, names []string, syncs map[string]syncEntry) {
+	for _, name := range names {
+		s := syncs[name].config
+		if s.Policy == "" || s.Policy == workload.StockShared || t.StockSource[s.Source] == "" || t.Policies[s.Source] != nil {
+			continue
+		}
+		t.Policies[s.Source] = &allot.Policy{Kind: allot.Kind(s.Policy)}
+	}
+	for source, policy := range t.Policies {
+		for _, name := range names {
+			s := syncs[name].config
+			for channel, part := range s.Channels {
+				if s.Source == source && t.StockSource[channel] == source && slices.Contains(part.Groups, groupStock) {
+					policy.Parts = append(policy.Parts, partOf(channel, &part))
+				}
+			}
+		}
+		slices.SortStableFunc(policy.Parts, func(a, b allot.Part) int { return cmp.Compare(a.Channel, b.Channel) })
+		policy.Parts = slices.CompactFunc(policy.Parts, func(a, b allot.Part) bool { return a.Channel == b.Channel })
+	}
+}
+
+// wholeShare is the share of a channel that has none of its own.
+const wholeShare = 100
+
+func partOf(channel string, part *workload.SyncChannel) allot.Part {
+	p := allot.Part{Channel: channel, Safety: part.SafetyStock, Most: part.MaxQuantity, Share: wholeShare, Pool: part.Pool}
+	if part.Share != nil {
+		p.Share = *part.Share
+	}
+	return p
 }
 
 // routed says whether the topology has a use for the fact. If not, the fact may

@@ -43,6 +43,8 @@ type folder struct {
 	expireAt time.Time
 	expiring []byte // where the look for closed lines goes on
 	notes    map[catalog.NoteKind]int
+
+	replanning replanning
 }
 
 // batch is what one fold will hold.
@@ -53,7 +55,9 @@ type batch struct {
 	bytes   int
 	layer   layer
 	types   map[string]int
-	began   time.Time
+	// oversold are the units that it promises beyond what there is.
+	oversold []catalog.Oversold
+	began    time.Time
 }
 
 type sendResult struct {
@@ -135,8 +139,9 @@ func (w *Worker) skip(r *hub.Fact, err error) {
 }
 
 func (f *folder) loop(ctx context.Context) error {
-	timer := time.NewTimer(0)
+	timer, plans := time.NewTimer(0), time.NewTimer(0)
 	defer timer.Stop()
+	defer plans.Stop()
 	for {
 		full, err := f.fold(ctx)
 		if err != nil {
@@ -175,6 +180,12 @@ func (f *folder) loop(ctx context.Context) error {
 				return err
 			}
 			timer.Reset(next)
+		case <-plans.C:
+			next, err := f.replan()
+			if err != nil {
+				return err
+			}
+			plans.Reset(next)
 		}
 	}
 }
@@ -282,6 +293,7 @@ func (f *folder) foldPart(fact *catalog.Fact) error {
 	for i := range changes.Notes {
 		f.note(fact, &changes.Notes[i])
 	}
+	f.built.oversold = append(f.built.oversold, changes.Oversold...)
 	return f.view.take(staged)
 }
 
@@ -371,6 +383,7 @@ func (w *Worker) land(ctx context.Context, expected, next hub.Cursor, records []
 func (f *folder) apply(cursor hub.Cursor) error {
 	b := f.sending
 	f.sending, f.view.inFlight = nil, nil
+	f.replanning.wait = max(0, f.replanning.wait-1)
 	m := f.meta
 	m.Cursor, m.Seq, m.Epoch, m.At = cursor, cursor.Seq, cursor.StateEpoch, f.w.now()
 	m.Items = maps.Clone(m.Items)
@@ -420,6 +433,7 @@ func (f *folder) apply(cursor hub.Cursor) error {
 	f.w.mu.Lock()
 	f.w.meta = m
 	f.w.meta.Items = maps.Clone(m.Items)
+	f.w.oversold.add(b.oversold)
 	f.w.mu.Unlock()
 	for typ, n := range b.types {
 		f.w.counts.add(typ, n)

@@ -75,16 +75,18 @@ type Worker struct {
 	caught  bool // the store has all that the hub had at the last start
 	meta    meta
 	indices map[string]*catalog.Index
-	state   hub.State // of the hub, as last asked for
-	asked   bool
-	started time.Time
+	// oversold counts since this process began.
+	oversold oversoldUnits
+	state    hub.State // of the hub, as last asked for
+	asked    bool
+	started  time.Time
 }
 
 // New opens the worker's store. Errors are of the store.
 func New(o Options) (*Worker, error) { return newWorker(o, nil) }
 
 func newWorker(o Options, fs vfs.FS) (*Worker, error) {
-	w := &Worker{o: o, log: o.Logger, now: time.Now, fs: fs, counts: newFactCounts(), indices: map[string]*catalog.Index{}, stateEvery: 5 * time.Second, maxFacts: maxFacts, expireEvery: time.Hour}
+	w := &Worker{o: o, log: o.Logger, now: time.Now, fs: fs, counts: newFactCounts(), indices: map[string]*catalog.Index{}, oversold: oversoldUnits{}, stateEvery: 5 * time.Second, maxFacts: maxFacts, expireEvery: time.Hour}
 	if w.log == nil {
 		w.log = slog.Default()
 	}

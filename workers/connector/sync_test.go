@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"selaras.dev/selaras/internal/catalog/allot"
 	"selaras.dev/selaras/internal/workload"
 )
 
@@ -54,4 +55,29 @@ func TestTargetsConvergeOnTheSource(t *testing.T) {
 		s.inSync("main", n)
 	}
 	source.inSync("main", n)
+}
+
+// Each channel shows what the policy gives it, and the connector knows of no
+// policy.
+func TestAChannelShowsItsPartOfTheStock(t *testing.T) {
+	t.Parallel()
+	w, source, one, two := three(t)
+	w.topology.Policies = map[string]*allot.Policy{"source": {Kind: allot.Percent, Parts: []allot.Part{
+		{Channel: "one", Share: 50}, {Channel: "source", Share: 100}, {Channel: "two", Share: 25},
+	}}}
+	source.Add("A", "Item", eur(100), 11)
+	for _, s := range []*shop{source, one, two} {
+		s.start()
+	}
+	source.shows("A", 100, 11)
+	one.shows("A", 100, 5)
+	two.shows("A", 100, 2)
+	one.Sell("A", 3)
+	source.shows("A", 100, 8)
+	one.shows("A", 100, 4)
+	two.shows("A", 100, 2)
+	two.Sell("A", 2)
+	source.shows("A", 100, 6)
+	one.shows("A", 100, 3)
+	two.shows("A", 100, 1)
 }

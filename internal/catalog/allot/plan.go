@@ -135,7 +135,7 @@ func (b *Book) others(one int, d time.Duration, now time.Time) int64 {
 func (b *Book) percent(p *Policy, m Market) {
 	for i := range b.Holdings {
 		part := &p.Parts[i]
-		b.Holdings[i].show(part.bounded(max(0, m.ATS) * part.Share / 100))
+		b.Holdings[i].show(part.bounded(max(0, m.ATS-part.Safety) * part.Share / 100))
 	}
 }
 
