@@ -35,11 +35,11 @@ var ping = regexp.MustCompile(`^webhook_id=[0-9]{1,20}$`)
 func (c *connection) ReceiveWebhook(_ context.Context, delivery driver.Delivery) ([]driver.Signal, error) {
 	const op = "receive webhook"
 	header := http.Header(delivery.Header)
-	if ping.Match(delivery.Body) && header.Get(headerSignature) == "" {
-		return []driver.Signal{{Kind: driver.SignalPing}}, nil
-	}
 	if c.webhookSecret == "" {
 		return nil, &driver.Error{Class: driver.ClassUnauthorized, Op: op, Reason: "WebhookSecretMissing", Message: "the Secret has no key " + KeyWebhookSecret}
+	}
+	if ping.Match(delivery.Body) && header.Get(headerSignature) == "" {
+		return []driver.Signal{{Kind: driver.SignalPing}}, nil
 	}
 	if len(delivery.Body) > maxDelivery {
 		return nil, invalid(op, "BodyTooLarge", "the body is larger than 1 MiB")

@@ -84,8 +84,10 @@ func TestASecretMayHaveBeenStoredAsHTML(t *testing.T) {
 			t.Errorf("%s: %v", configured, err)
 		}
 	}
-	if _, err := (&connection{}).ReceiveWebhook(t.Context(), signedDelivery("", "order.created", body)); driver.ClassOf(err) != driver.ClassUnauthorized {
-		t.Errorf("without a secret: %v, want Unauthorized", err)
+	for _, d := range []driver.Delivery{signedDelivery("", "order.created", body), {Body: []byte("webhook_id=17")}} {
+		if _, err := (&connection{}).ReceiveWebhook(t.Context(), d); driver.ClassOf(err) != driver.ClassUnauthorized {
+			t.Errorf("%s without a secret: %v, want Unauthorized", d.Body, err)
+		}
 	}
 }
 

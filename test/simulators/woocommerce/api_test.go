@@ -101,6 +101,7 @@ func TestErrorsHaveTheirEnvelope(t *testing.T) {
 		{"GET", "/products?per_page=101", "", 400, "rest_invalid_param"},
 		{"GET", "/products?page=0", "", 400, "rest_invalid_param"},
 		{"GET", "/products?orderby=color", "", 400, "rest_invalid_param"},
+		{"GET", "/orders?orderby=modified", "", 400, "rest_invalid_param"}, // in new versions only
 		{"GET", "/products?modified_after=yesterday", "", 400, "rest_invalid_param"},
 		{"GET", "/orders?status=nosuch", "", 400, "rest_invalid_param"},
 		{"POST", "/products", "{", 400, "rest_invalid_json"},

@@ -188,11 +188,10 @@ func (s *Shop) column(q *request, at time.Time) string {
 // sortBy sorts. By default the newest come first.
 func sortBy[T any](q *request, all []T, l listing[T]) error {
 	by := map[string]func(a, b T) int{
-		"id":       func(a, b T) int { return cmp.Compare(l.id(a), l.id(b)) },
-		"date":     func(a, b T) int { return cmp.Or(l.created(a).Compare(l.created(b)), cmp.Compare(l.id(a), l.id(b))) },
-		"modified": func(a, b T) int { return cmp.Or(l.modified(a).Compare(l.modified(b)), cmp.Compare(l.id(a), l.id(b))) },
-		"title":    func(a, b T) int { return cmp.Or(cmp.Compare(l.title(a), l.title(b)), cmp.Compare(l.id(a), l.id(b))) },
-		"include":  func(a, b T) int { return cmp.Compare(l.id(a), l.id(b)) },
+		"id":      func(a, b T) int { return cmp.Compare(l.id(a), l.id(b)) },
+		"date":    func(a, b T) int { return cmp.Or(l.created(a).Compare(l.created(b)), cmp.Compare(l.id(a), l.id(b))) },
+		"title":   func(a, b T) int { return cmp.Or(cmp.Compare(l.title(a), l.title(b)), cmp.Compare(l.id(a), l.id(b))) },
+		"include": func(a, b T) int { return cmp.Compare(l.id(a), l.id(b)) },
 	}
 	name, direction := cmp.Or(q.query.Get("orderby"), "date"), cmp.Or(q.query.Get("order"), "desc")
 	compare := by[name]
