@@ -355,3 +355,41 @@ func TestStockOfItsOwnIsTheOnlyStock(t *testing.T) {
 		}
 	}
 }
+
+// The figures of docs/channels/woocommerce.md.
+func TestAFullReadingTakesFewRequests(t *testing.T) {
+	t.Parallel()
+	for before103, want := range map[bool]int{false: 33, true: 273} {
+		w := open(t, sim.Options{Before103: before103})
+		for n := range 1000 {
+			w.shop.AddProduct(sim.Item{SKU: fmt.Sprint("A", n), Name: "A", Price: "1.00", Stock: 1})
+		}
+		for n := range 250 {
+			var items []sim.Item
+			for _, size := range []string{"S", "M", "L", "XL"} {
+				items = append(items, sim.Item{SKU: fmt.Sprint("B", n, size), Price: "1.00", Stock: 1, Option: size})
+			}
+			w.shop.AddVariable("B", fmt.Sprint("B", n), items...)
+		}
+		var mu sync.Mutex
+		requests, read := 0, 0
+		w.onRequest(func(*http.Request) {
+			mu.Lock()
+			defer mu.Unlock()
+			requests++
+		})
+		for cursor := driver.Cursor(""); ; {
+			page, err := w.ReadPage(t.Context(), cursor, pageSize)
+			if err != nil {
+				t.Fatal(err)
+			}
+			read += len(page.Listings)
+			if cursor = page.Next; cursor == "" {
+				break
+			}
+		}
+		if read != 2000 || requests != want {
+			t.Errorf("before 10.3 %v: %d listings by %d requests, want 2000 by %d", before103, read, requests, want)
+		}
+	}
+}
