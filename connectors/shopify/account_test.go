@@ -1,7 +1,10 @@
 package shopify_test
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"selaras.dev/selaras/connectors/driver"
@@ -87,4 +90,55 @@ func TestSettingsThatDoNotFitTheShopAreTold(t *testing.T) {
 			t.Errorf("%s: %v", name, e)
 		}
 	}
+}
+
+func TestAWebhookAddressMustBeOne(t *testing.T) {
+	t.Parallel()
+	for _, address := range []string{"hooks.example.com", "ftp://hooks.example.com/", "https://user:password@hooks.example.com/", "https://"} {
+		_, err := shopify.New().Open(t.Context(), driver.Settings{
+			Endpoint: "https://simulated.myshopify.com", Currency: "USD", Config: []byte(`{"webhookURL":"` + address + `"}`),
+			Credentials: map[string]string{shopify.KeyClientID: "id", shopify.KeyClientSecret: "secret"},
+		})
+		if e := failure(t, err, driver.ClassInvalid); !strings.Contains(e.Message, "config.webhookURL") || strings.Contains(e.Message, "password") {
+			t.Errorf("%s: %v", address, e)
+		}
+	}
+}
+
+// Another shop stands behind the address, and the app is installed there too:
+// nothing that was meant for the first is written to it.
+func TestAnotherShopAtTheAddressGetsNothing(t *testing.T) {
+	t.Parallel()
+	first := stockShop(t, sim.Options{}, "A")
+	second := stockShop(t, sim.Options{Number: 1}, "A")
+	second.InstallWith(clientID, first.credentials[shopify.KeyClientSecret])
+	var moved atomic.Bool
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if moved.Load() {
+			second.ServeHTTP(w, r)
+			return
+		}
+		first.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	c := first.open(t, func(s *driver.Settings) { s.Endpoint = server.URL })
+	before, err := c.Account(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	is(t, written(t, c, set("A", 9, 10)), "Accepted")
+	moved.Store(true)
+	for range 3 {
+		_, err := c.WriteIntents(t.Context(), []driver.Intent{set("A", 5, 10), price("A", 1)})
+		if e := failure(t, err, driver.ClassTransient); e.Reason != driver.ReasonOtherAccount {
+			t.Errorf("got %v, want OtherAccount", e)
+		}
+	}
+	if after, err := c.Account(t.Context()); err != nil || after.ID == before.ID || after.ID == "" {
+		t.Errorf("the account is %+v (%v), was %+v", after, err, before)
+	}
+	second.has(t, map[string]int64{"A": 10})
+	moved.Store(false)
+	is(t, written(t, c, set("A", 8, 9)), "Accepted")
+	first.has(t, map[string]int64{"A": 8})
 }

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"selaras.dev/selaras/connectors/driver"
@@ -26,6 +27,8 @@ type api struct {
 	session  *session
 	bucket   *bucket
 	log      *slog.Logger
+	// shopID is the shop that the first token was of.
+	shopID atomic.Pointer[string]
 	// served is told once, when another version answers than was asked for.
 	served sync.Once
 }

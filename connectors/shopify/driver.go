@@ -104,6 +104,9 @@ func (shopifyDriver) Open(_ context.Context, settings driver.Settings) (driver.C
 	if err := driver.DecodeConfig(settings.Config, &config); err != nil {
 		return nil, invalid(op, "InvalidConfig", err.Error())
 	}
+	if err := checkWebhookURL(config.WebhookURL); err != nil {
+		return nil, invalid(op, "InvalidConfig", err.Error())
+	}
 	for _, key := range []string{KeyClientID, KeyClientSecret} {
 		if settings.Credentials[key] == "" {
 			return nil, invalid(op, "CredentialMissing", "the Secret has no key "+key)
@@ -173,13 +176,18 @@ type connection struct {
 // secret that was changed is noticed although an old token still lives.
 func (c *connection) Account(ctx context.Context) (driver.Account, error) {
 	ctx = driver.WithOperation(ctx, driver.OpAccount)
-	if err := c.api.session.renew(ctx, c.api); err != nil {
+	id, err := c.api.session.renew(ctx, c.api)
+	if otherAccount(err) {
+		return driver.Account{ID: id, Shop: id}, nil
+	}
+	if err != nil {
 		return driver.Account{}, err
 	}
 	s, err := c.shop.renew(ctx, c)
 	if err != nil {
 		return driver.Account{}, err
 	}
+	c.keepSubscriptions(ctx)
 	// A shop's id is its own at any address, and no copy of a shop has it.
 	return driver.Account{ID: s.id, Shop: s.id, Name: s.name, Currency: s.currency}, nil
 }

@@ -55,27 +55,40 @@ func (s *session) token(ctx context.Context, a *api) (string, error) {
 		s.gate <- current
 		return current.token, nil
 	}
-	next, err := s.grant(ctx, a)
+	next, err := s.ask(ctx, a)
+	if err == nil {
+		_, err = a.recognise(ctx, next.token)
+	}
+	if err != nil {
+		next = ticket{}
+	}
 	s.gate <- next
 	return next.token, err
 }
 
-// renew proves id and secret with a new token. A fixed token proves itself with
-// the next request.
-func (s *session) renew(ctx context.Context, a *api) error {
+// renew proves id and secret with a new token, and says whose shop it is. The
+// token of another shop than before is used for nothing else.
+func (s *session) renew(ctx context.Context, a *api) (shopID string, err error) {
 	if s.fixed != "" {
-		return nil
+		return a.recognise(ctx, s.fixed)
 	}
 	old, err := s.take(ctx)
 	if err != nil {
-		return err
+		return "", err
 	}
-	next, err := s.grant(ctx, a)
-	if err != nil && driver.ClassOf(err) != driver.ClassUnauthorized {
+	next, err := s.ask(ctx, a)
+	if err == nil {
+		shopID, err = a.recognise(ctx, next.token)
+	}
+	switch {
+	case err == nil:
+	case driver.ClassOf(err) == driver.ClassUnauthorized, otherAccount(err):
+		next = ticket{}
+	default:
 		next = old
 	}
 	s.gate <- next
-	return err
+	return shopID, err
 }
 
 // drop forgets the token, unless another one has taken its place, and says
@@ -101,9 +114,9 @@ func (s *session) take(ctx context.Context) (ticket, error) {
 	}
 }
 
-// grant asks for a token by the client credentials grant (RFC 6749, 4.4). What
+// ask asks for a token by the client credentials grant (RFC 6749, 4.4). What
 // the server says of a refusal is left out: it could repeat what was sent.
-func (s *session) grant(ctx context.Context, a *api) (ticket, error) {
+func (s *session) ask(ctx context.Context, a *api) (ticket, error) {
 	const what = "get an access token"
 	ctx = driver.WithOperation(ctx, driver.OpAccount)
 	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {s.clientID}, "client_secret": {s.clientSecret}}

@@ -2,7 +2,10 @@ package shopify_test
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 
 	"selaras.dev/selaras/connectors/driver"
@@ -113,4 +116,57 @@ func FuzzReceiveWebhook(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Subscriptions that Shopify deleted after failures are made again, without what
+// orders say of their buyers.
+func TestSubscriptionsAreMadeAndMadeAgain(t *testing.T) {
+	t.Parallel()
+	shop := stockShop(t, sim.Options{}, "A")
+	received := &inbox{}
+	url := received.open(t)
+	c := shop.open(t, configured(`{"webhookURL":"`+url+`"}`))
+	for range 2 {
+		for range 2 {
+			if _, err := c.Account(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := shop.Subscribed(); !slices.Equal(got, sim.Topics) {
+			t.Errorf("subscribed to %v, want each of %v once", got, sim.Topics)
+		}
+		shop.Unsubscribe()
+	}
+	if _, err := c.Account(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := shop.PlaceOrder(sim.Line{SKU: "A", Units: 1}); err != nil {
+		t.Fatal(err)
+	}
+	soon(t, "the order and the level are told", func() bool { return len(received.list()) == 2 }, func() any { return received.list() })
+	for _, d := range received.list() {
+		if signals, err := c.ReceiveWebhook(t.Context(), d); err != nil || len(signals) != 1 {
+			t.Errorf("%s: %v, %v", d.Body, signals, err)
+		}
+		if strings.Contains(string(d.Body), "customer.test") {
+			t.Errorf("the delivery holds personal data: %s", d.Body)
+		}
+	}
+}
+
+// Whose account it is does not depend on webhooks.
+func TestSubscriptionsThatCannotBeMadeAreNoFailureOfTheAccount(t *testing.T) {
+	t.Parallel()
+	shop := stockShop(t, sim.Options{}, "A")
+	log := &logged{}
+	logging := func(s *driver.Settings) { s.Log = slog.New(slog.NewTextHandler(log, nil)) }
+	c := shop.open(t, configured(`{"webhookURL":"http://hooks.example.com/x"}`), logging)
+	if _, err := c.Account(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	log.mu.Lock()
+	defer log.mu.Unlock()
+	if got := log.text.String(); !strings.Contains(got, "http:// is not supported") || len(shop.Subscribed()) != 0 {
+		t.Errorf("logged %q, subscribed to %v", got, shop.Subscribed())
+	}
 }

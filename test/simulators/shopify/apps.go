@@ -16,10 +16,18 @@ type app struct {
 // Install installs an app and returns its client secret.
 func (s *Shop) Install(clientID string) string {
 	s.mu.Lock()
+	secret := fmt.Sprintf("shpss_%s_%d", clientID, s.newID())
+	s.mu.Unlock()
+	s.InstallWith(clientID, secret)
+	return secret
+}
+
+// InstallWith installs an app that has a client secret already: one app may be
+// installed in several shops.
+func (s *Shop) InstallWith(clientID, secret string) {
+	s.mu.Lock()
 	defer s.mu.Unlock()
-	a := &app{id: clientID, secret: fmt.Sprintf("shpss_%s_%d", clientID, s.newID()), installed: true, tokens: map[string]bool{}}
-	s.apps[clientID] = a
-	return a.secret
+	s.apps[clientID] = &app{id: clientID, secret: secret, installed: true, tokens: map[string]bool{}}
 }
 
 // FixedToken makes a token of the app that does not end, as apps made in the

@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -44,9 +45,13 @@ type hooks struct {
 	n             int
 }
 
-// subscription is one of a topic. It ends after failures.
+// subscription is one of a topic, of an app. It ends after failures.
 type subscription struct {
+	id                         int64
+	app                        *app
 	topic, url, secret, domain string
+	// fields are those of the body that are sent, nil for all.
+	fields []string
 }
 
 func newHooks(o HookOptions) *hooks {
@@ -68,13 +73,85 @@ var Topics = []string{"products/create", "products/update", "products/delete", "
 // Subscribe makes subscriptions of an app to all topics.
 func (s *Shop) Subscribe(clientID, url string) {
 	s.mu.Lock()
-	secret := s.apps[clientID].secret
-	s.mu.Unlock()
-	s.hooks.mu.Lock()
-	defer s.hooks.mu.Unlock()
+	defer s.mu.Unlock()
 	for _, topic := range Topics {
-		s.hooks.subscriptions = append(s.hooks.subscriptions, &subscription{topic: topic, url: url, secret: secret, domain: s.Domain()})
+		s.hooks.add(s.newSubscription(s.apps[clientID], topic, url))
 	}
+}
+
+// newSubscription makes one that is not added yet. The lock is held.
+func (s *Shop) newSubscription(by *app, topic, url string) *subscription {
+	return &subscription{id: s.newID(), app: by, topic: topic, url: url, secret: by.secret, domain: s.Domain()}
+}
+
+func (h *hooks) add(one *subscription) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.subscriptions = append(h.subscriptions, one)
+}
+
+// enum is a topic as the schema names it.
+func enum(topic string) string { return strings.ToUpper(strings.ReplaceAll(topic, "/", "_")) }
+
+// list are the subscriptions of an app, those to one address if one is given.
+func (h *hooks) list(by *app, args arguments) (any, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	uri := args.text("uri")
+	mine := slices.DeleteFunc(slices.Clone(h.subscriptions), func(s *subscription) bool { return s.app != by || uri != "" && s.url != uri })
+	return page(args, "WebhookSubscriptionConnection", mine, func(s *subscription) (int64, *object) { return s.id, subscriptionObject(s) })
+}
+
+func subscriptionObject(s *subscription) *object {
+	return &object{kind: "WebhookSubscription", get: values(map[string]any{"id": gid("WebhookSubscription", s.id), "topic": enum(s.topic), "uri": s.url})}
+}
+
+// subscribe makes a subscription of the app. Addresses must be https, except
+// those of a test on this machine. The lock is held.
+func (s *Shop) subscribe(by *app, args arguments) *object {
+	const kind = "WebhookSubscriptionCreatePayload"
+	input := args.input("webhookSubscription")
+	uri := input.text("uri")
+	complain := func(message string) *object {
+		return payload(kind, []complaint{{message: message, field: []string{"webhookSubscription", "uri"}}}, map[string]any{"webhookSubscription": (*object)(nil)})
+	}
+	i := slices.IndexFunc(Topics, func(topic string) bool { return enum(topic) == args.text("topic") })
+	switch {
+	case i < 0:
+		panic("the simulator has no events of " + args.text("topic"))
+	case strings.HasPrefix(uri, "http://") && !strings.HasPrefix(uri, "http://127.0.0.1:"):
+		return complain("Address protocol http:// is not supported")
+	case s.hooks.has(by, Topics[i], uri):
+		return complain("Address for this topic has already been taken")
+	}
+	one := s.newSubscription(by, Topics[i], uri)
+	if fields := input.texts("includeFields"); len(fields) > 0 {
+		one.fields = fields
+	}
+	s.hooks.add(one)
+	return payload(kind, nil, map[string]any{"webhookSubscription": subscriptionObject(one)})
+}
+
+func (h *hooks) has(by *app, topic, uri string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.ContainsFunc(h.subscriptions, func(s *subscription) bool { return s.app == by && s.topic == topic && s.url == uri })
+}
+
+// body is the event as the subscription is sent it.
+func (s *subscription) body(event map[string]any) []byte {
+	sent := event
+	if s.fields != nil {
+		sent = map[string]any{}
+		for _, name := range s.fields {
+			sent[name] = event[name]
+		}
+	}
+	text, err := json.Marshal(sent)
+	if err != nil {
+		panic(err) // events are maps of texts and numbers
+	}
+	return text
 }
 
 // Unsubscribe ends all subscriptions.
@@ -125,11 +202,7 @@ func (h *hooks) order(o *order, topic string) {
 }
 
 // send delivers an event to all that are subscribed to its topic.
-func (h *hooks) send(topic string, event any) {
-	body, err := json.Marshal(event)
-	if err != nil {
-		panic(err) // events are maps of texts and numbers
-	}
+func (h *hooks) send(topic string, event map[string]any) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, to := range h.subscriptions {
@@ -137,7 +210,7 @@ func (h *hooks) send(topic string, event any) {
 			continue
 		}
 		h.n++
-		d := delivery{to: to, body: body, n: h.n, id: fmt.Sprintf("webhook-%d", h.n), at: time.Now()}
+		d := delivery{to: to, body: to.body(event), n: h.n, id: fmt.Sprintf("webhook-%d", h.n), at: time.Now()}
 		if h.o.Lose != nil && h.o.Lose(d.n) {
 			continue
 		}

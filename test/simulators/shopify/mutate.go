@@ -21,6 +21,8 @@ func (x *execution) mutate(field string, args arguments) (any, error) {
 		return s.variantsUpdate(args), nil
 	case "productVariantsBulkDelete":
 		return s.variantsDelete(args), nil
+	case "webhookSubscriptionCreate":
+		return s.subscribe(x.app, args), nil
 	case "publishablePublish":
 		return s.publish(args, "PublishablePublishPayload", true), nil
 	case "publishableUnpublish":

@@ -46,6 +46,8 @@ func (x *execution) query(field string, args arguments) (any, error) {
 		return s.searchOrders(args)
 	case "products":
 		return s.searchProducts(args)
+	case "webhookSubscriptions":
+		return s.hooks.list(x.app, args)
 	case "productVariants":
 		return s.searchVariants(args)
 	}

@@ -11,6 +11,8 @@ import (
 
 // Options are the habits of a simulated shop.
 type Options struct {
+	// Number tells one shop from another: ids are of one shop.
+	Number int64
 	// Currency is the shop's, USD when empty.
 	Currency string
 	// IndexLag is how far searches are behind the data.
@@ -127,6 +129,7 @@ func New(o Options) *Shop {
 		apps: map[string]*app{}, keys: map[string]*keyRecord{}, before: map[string]func(){}, costs: map[string]float64{}, nextID: 1_000_000_000, frozen: make(chan struct{}),
 	}
 	close(s.frozen)
+	s.nextID += o.Number * 100_000_000
 	s.hooks = newHooks(o.Hooks)
 	s.id = s.newID()
 	for _, name := range []string{"Main", "Store room"} {
