@@ -19,8 +19,8 @@ import (
 
 const webhookSecret = "s3cret & <quoted>"
 
-// The suite against a simulated shop with 1,200 listings: no WooCommerce can be
-// installed here, and the simulator's own tests say what it is worth.
+// The suite against a simulated shop with 1,200 listings. What the simulator is
+// worth its own tests say.
 func TestWooCommerceConformsToTheContract(t *testing.T) {
 	t.Parallel()
 	for name, options := range map[string]sim.Options{

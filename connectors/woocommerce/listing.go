@@ -68,7 +68,7 @@ const (
 func (i item) title() string {
 	kept := metaText(i.Meta, metaTitle)
 	switch {
-	case i.parent == nil && (kept == "" || metaText(i.Meta, metaTitleOf) != i.Name):
+	case i.parent == nil && (kept == "" || metaText(i.Meta, metaTitleOf) != plain(i.Name)):
 		return plain(i.Name)
 	case kept != "":
 		return kept

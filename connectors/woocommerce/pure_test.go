@@ -149,7 +149,7 @@ func TestAProductIsReadAsItsFieldsSay(t *testing.T) {
 	if diff := cmp.Diff(want, l); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
-	p.Meta = append(p.Meta, meta{Key: metaTitleOf, Value: json.RawMessage(`"Tea &amp; Caf&eacute;"`)})
+	p.Meta = append(p.Meta, meta{Key: metaTitleOf, Value: json.RawMessage(`"Tea & Café"`)})
 	if got := (item{product: p}).title(); got != "Kept" {
 		t.Errorf("the title kept beside this name: %q", got)
 	}

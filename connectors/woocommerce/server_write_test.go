@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"selaras.dev/selaras/connectors/driver"
 	sim "selaras.dev/selaras/test/simulators/woocommerce"
@@ -138,12 +139,12 @@ func TestATitleIsKeptBesideTheName(t *testing.T) {
 	w := open(t, sim.Options{})
 	w.shop.AddProduct(sim.Item{SKU: "A", Name: "A", Price: "1.00", Stock: 1})
 	content := w.one(t, "A").Content
-	content.Title, content.Product.Title = "Tea, 250 g", "Tea"
+	content.Title, content.Product.Title = "Tea & more, 250 g", "Tea & more"
 	w.put(t, driver.Intent{Key: driver.Key{SKU: "A"}, Content: &content})
-	if l := w.one(t, "A"); l.Content.Title != "Tea, 250 g" || l.Content.Product.Title != "Tea" {
+	if l := w.one(t, "A"); l.Content.Title != "Tea & more, 250 g" || l.Content.Product.Title != "Tea & more" {
 		t.Errorf("got %+v", l.Content)
 	}
-	if shown, _ := w.shop.Show("A"); shown.Name != "Tea" {
+	if shown, _ := w.shop.Show("A"); shown.Name != "Tea &amp; more" {
 		t.Errorf("buyers read %q, want the product's title", shown.Name)
 	}
 	if err := w.shop.Change("A", func(f *sim.Fields) { f.Name = "Coffee" }); err != nil {
@@ -152,9 +153,9 @@ func TestATitleIsKeptBesideTheName(t *testing.T) {
 	if l := w.one(t, "A"); l.Content.Title != "Coffee" || l.Content.Product.Title != "Coffee" {
 		t.Errorf("after the merchant's change: %+v", l.Content)
 	}
-	content.Title = "Tea"
+	content.Title = "Tea & more"
 	w.put(t, driver.Intent{Key: driver.Key{SKU: "A"}, Content: &content})
-	if l := w.one(t, "A"); l.Content.Title != "Tea" || w.shop.Meta("A", metaTitle) != "" {
+	if l := w.one(t, "A"); l.Content.Title != "Tea & more" || w.shop.Meta("A", metaTitle) != "" {
 		t.Errorf("one title: %+v, kept %v", l.Content, w.shop.Meta("A", metaTitle))
 	}
 }
@@ -352,5 +353,47 @@ func TestAVariationIsMadeOfAProductWithAttributesOfTheShop(t *testing.T) {
 	}
 	if got := w.one(t, "HAT-M").Content; !cmp.Equal(got, content) {
 		t.Errorf("(-want +got)\n%s", cmp.Diff(content, got))
+	}
+}
+
+// I1: what the shop takes, it shows; what it makes something else of, is told.
+func TestWhatIsTakenIsReadBack(t *testing.T) {
+	t.Parallel()
+	w := open(t, sim.Options{})
+	w.shop.AddProduct(sim.Item{SKU: "A", Name: "A", Price: "1.00", Stock: 1})
+	w.addShirt("SHIRT-S", "SHIRT-M")
+	text := rapid.StringMatching(`[ab&<>"';#é新\\ /p]{0,12}|(&amp;|<p>|</p>|<b>|&lt;|x ){0,4}`)
+	taken := 0
+	rapid.Check(t, func(t *rapid.T) {
+		sku := rapid.SampledFrom([]string{"A", "SHIRT-S", "SHIRT-M"}).Draw(t, "sku")
+		found, err := w.ReadListings(t.Context(), []driver.Key{{SKU: sku}})
+		if err != nil || len(found) != 1 {
+			t.Fatalf("reading %s: %v, %v", sku, found, err)
+		}
+		want := found[0].Content
+		want.Product.Title = "T" + text.Draw(t, "product")
+		want.Title = want.Product.Title
+		if rapid.Bool().Draw(t, "apart") {
+			want.Title = "V" + text.Draw(t, "title")
+		}
+		want.Product.Description = text.Draw(t, "description")
+		outcomes, err := w.WriteIntents(t.Context(), []driver.Intent{{Key: driver.Key{SKU: sku}, Content: &want}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if outcomes[0].Kind != driver.Accepted {
+			if outcomes[0].Reason != reasonAltered {
+				t.Fatalf("got %+v", outcomes[0])
+			}
+			return
+		}
+		taken++
+		found, err = w.ReadListings(t.Context(), []driver.Key{{SKU: sku}})
+		if err != nil || len(found) != 1 || !cmp.Equal(found[0].Content, want) {
+			t.Fatalf("%v: (-want +got)\n%s", err, cmp.Diff(want, found[0].Content))
+		}
+	})
+	if taken == 0 {
+		t.Error("nothing was taken")
 	}
 }
