@@ -104,6 +104,9 @@ func (wooDriver) Open(_ context.Context, settings driver.Settings) (driver.Conne
 	if err := driver.DecodeConfig(settings.Config, &config); err != nil {
 		return nil, invalid(op, "InvalidConfig", err.Error())
 	}
+	if err := checkWebhookURL(config.WebhookURL); err != nil {
+		return nil, invalid(op, "InvalidConfig", err.Error())
+	}
 	for _, key := range []string{KeyConsumerKey, KeyConsumerSecret} {
 		if settings.Credentials[key] == "" {
 			return nil, invalid(op, "CredentialMissing", "the Secret has no key "+key)
@@ -177,7 +180,7 @@ func (c *connection) Account(ctx context.Context) (driver.Account, error) {
 	if err != nil {
 		return driver.Account{}, err
 	}
-	c.wakeWebhooks(ctx)
+	c.keepWebhooks(ctx)
 	account := driver.Account{ID: driver.Address(c.api.endpoint), Shop: s.id, Name: s.name, Currency: s.currency}
 	if s.id != "" {
 		account.ID += "#" + s.id

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"selaras.dev/selaras/connectors/driver"
@@ -219,20 +220,26 @@ func eventually(t *testing.T, what string, condition func() error) {
 	}
 }
 
-// Webhooks that failed too often are active again when the account is looked at.
-func TestADisabledWebhookIsWokenUp(t *testing.T) {
+// The webhooks of a channel are made where they are missing, left alone where
+// somebody paused them, and active again where they failed too often, with the
+// secret that is right by now.
+func TestTheWebhooksOfAChannelAreKept(t *testing.T) {
 	t.Parallel()
 	r := &receiver{}
 	server := httptest.NewServer(r)
 	defer server.Close()
-	w := open(t, sim.Options{}, func(s *driver.Settings) {
-		s.Config = fmt.Appendf(nil, `{"webhookURL":%q}`, server.URL+"/mine")
-	})
+	mine := server.URL + "/mine"
+	w := open(t, sim.Options{}, func(s *driver.Settings) { s.Config = fmt.Appendf(nil, `{"webhookURL":%q}`, mine) })
 	w.shop.AddProduct(sim.Item{SKU: "A", Name: "A", Price: "3.00", Stock: 100})
-	ids, err := w.shop.AddWebhooks(server.URL+"/mine", "secret", "product.updated")
+	updated, err := w.shop.AddWebhooks(mine, "an old secret", "product.updated")
 	if err != nil {
 		t.Fatal(err)
 	}
+	paused, err := w.shop.AddWebhooks(mine, "secret", "order.updated")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.shop.SetWebhookStatus(paused[0], "paused")
 	others, err := w.shop.AddWebhooks(server.URL+"/other", "secret", "product.updated")
 	if err != nil {
 		t.Fatal(err)
@@ -244,17 +251,26 @@ func TestADisabledWebhookIsWokenUp(t *testing.T) {
 		}
 	}
 	eventually(t, "both webhooks are disabled", func() error {
-		if a, b := w.shop.WebhookStatus(ids[0]), w.shop.WebhookStatus(others[0]); a != "disabled" || b != "disabled" {
+		if a, b := w.shop.WebhookStatus(updated[0]), w.shop.WebhookStatus(others[0]); a != "disabled" || b != "disabled" {
 			return fmt.Errorf("they are %s and %s", a, b)
 		}
 		return nil
 	})
 	r.set(false)
-	if _, err := w.Account(t.Context()); err != nil {
-		t.Fatal(err)
+	for range 2 {
+		if _, err := w.Account(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if a, b := w.shop.WebhookStatus(ids[0]), w.shop.WebhookStatus(others[0]); a != "active" || b != "disabled" {
-		t.Fatalf("the channel's is %s, the other %s; want active, disabled", a, b)
+	if a, b, c := w.shop.WebhookStatus(updated[0]), w.shop.WebhookStatus(others[0]), w.shop.WebhookStatus(paused[0]); a != "active" || b != "disabled" || c != "paused" {
+		t.Errorf("the channel's are %s and %s, the other %s; want active, paused, disabled", a, c, b)
+	}
+	want := map[string]int{"product.updated " + server.URL + "/other": 1}
+	for _, topic := range keptTopics {
+		want[topic+" "+mine] = 1
+	}
+	if got := w.shop.Webhooks(); !cmp.Equal(got, want) {
+		t.Errorf("(-want +got)\n%s", cmp.Diff(want, got))
 	}
 	before, _ := r.seen()
 	if err := w.shop.Change("A", func(f *sim.Fields) { f.Stock = 77 }); err != nil {
@@ -268,6 +284,15 @@ func TestADisabledWebhookIsWokenUp(t *testing.T) {
 		}
 		return errors.New("nothing of A arrived")
 	})
+}
+
+func TestTheAddressOfWebhooksIsOne(t *testing.T) {
+	t.Parallel()
+	for address, good := range map[string]bool{"": true, "https://hooks.test/x": true, "hooks.test": false, "https://u:p@hooks.test/": false, "::": false} {
+		if err := checkWebhookURL(address); (err == nil) != good {
+			t.Errorf("%q: %v", address, err)
+		}
+	}
 }
 
 func after(r *receiver, n int) []driver.Delivery {

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -100,39 +99,4 @@ func signals(op, topic string, body []byte) ([]driver.Signal, error) {
 		key = driver.Key{Ref: driver.Ref(id + ":")}
 	}
 	return []driver.Signal{{Kind: driver.SignalListing, Key: key}}, nil
-}
-
-// webhook is one that the shop has.
-type webhook struct {
-	ID          int64  `json:"id"`
-	Status      string `json:"status"`
-	DeliveryURL string `json:"delivery_url"`
-}
-
-// wakeWebhooks makes webhooks of the configured address active again that the
-// shop has disabled. What they would have told meanwhile is found by polling. A
-// failure is no failure of the account: the next time will do.
-func (c *connection) wakeWebhooks(ctx context.Context) {
-	if c.config.WebhookURL == "" {
-		return
-	}
-	const what = "look after webhooks"
-	disabled, _, err := list[webhook](ctx, c.api, what, "/webhooks", url.Values{"status": {"disabled"}, "per_page": {"100"}})
-	for _, w := range disabled {
-		if err != nil {
-			break
-		}
-		if w.DeliveryURL != c.config.WebhookURL {
-			continue
-		}
-		_, err = c.api.do(ctx, call{
-			what: what, method: http.MethodPut, path: fmt.Sprintf("/webhooks/%d", w.ID), body: map[string]string{"status": "active"},
-		}, &webhook{})
-		if err == nil {
-			c.log.Warn("a webhook that the shop had disabled is active again", "webhook", w.ID)
-		}
-	}
-	if err != nil {
-		c.log.Warn("the shop's webhooks could not be looked after", "error", err)
-	}
 }

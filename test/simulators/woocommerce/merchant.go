@@ -295,6 +295,24 @@ func (s *Shop) RemoveWebhooks() {
 	clear(s.webhooks)
 }
 
+// Webhooks counts the shop's webhooks by topic and address.
+func (s *Shop) Webhooks() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	counts := map[string]int{}
+	for _, w := range s.webhooks {
+		counts[w.Topic+" "+w.URL]++
+	}
+	return counts
+}
+
+// SetWebhookStatus does what a merchant does in the settings.
+func (s *Shop) SetWebhookStatus(id int64, status string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.webhooks[id].Status = status
+}
+
 // WebhookStatus is active, paused or disabled; empty where there is no such
 // webhook.
 func (s *Shop) WebhookStatus(id int64) string {

@@ -94,6 +94,9 @@ func (s *Shop) routeWebhooks(q *request) (int, any, error) {
 			// The count of failures stays as it is.
 			w.Status, w.Modified = status, s.now()
 		}
+		if secret := text(q.body["secret"]); secret != "" {
+			w.Secret = secret
+		}
 	case http.MethodDelete:
 		delete(s.webhooks, id)
 	default:
@@ -110,8 +113,16 @@ func (s *Shop) listWebhooks(q *request) (int, any, error) {
 			all = append(all, only(s.webhookView(w), q.fields()))
 		}
 	}
-	q.count(s, len(all), maxPerPage, 1)
-	return http.StatusOK, all, nil
+	perPage, err := q.number("per_page", 10, 1, maxPerPage)
+	if err != nil {
+		return 0, nil, err
+	}
+	skip, err := q.number("offset", 0, 0, 1<<30)
+	if err != nil {
+		return 0, nil, err
+	}
+	q.count(s, len(all), perPage, 1)
+	return http.StatusOK, all[min(skip, len(all)):min(skip+perPage, len(all))], nil
 }
 
 func sortedKeys[V any](m map[int64]V) []int64 {
