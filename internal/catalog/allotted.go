@@ -41,6 +41,24 @@ func (a *Allotted) Of(channel string) (Allotment, bool) {
 	return Allotment{}, false
 }
 
+// Exposed are the units of an item that the channels are to show together beyond
+// what may be sold. shared are their parts where the stock is not divided.
+func (i *Item) Exposed(shared *allot.Policy) int64 {
+	switch {
+	case i.Removed || i.ATS == nil:
+		return 0
+	case i.Allotted == nil && shared == nil:
+		return 0
+	case i.Allotted == nil:
+		return shared.Exposed(*i.ATS)
+	}
+	var shown int64
+	for j := range i.Allotted.Parts {
+		shown += i.Allotted.Parts[j].Show
+	}
+	return max(0, shown-max(0, *i.ATS))
+}
+
 func (a *Allotted) same(o *Allotted) bool {
 	if a == nil || o == nil {
 		return a == o

@@ -13,7 +13,8 @@ type Label struct {
 }
 
 // labels are the labels by name. A name may mean two things on two metrics
-// (state of an item, state of a channel): then metric tells them apart.
+// (state of an item, state of a channel): then metric tells them apart, and
+// stands before the one of every metric.
 var labels = []struct {
 	metric string // "" = every metric
 	Label
@@ -21,11 +22,11 @@ var labels = []struct {
 	{"", Label{"namespace", "Namespace of the Channel or CatalogSync, not of the pod that exports the series.", nil}},
 	{"", Label{"catalogsync", "Name of the CatalogSync.", nil}},
 	{"", Label{"channel", "Name of the Channel.", nil}},
+	{StockOversold.Name, Label{"cause", "Granted units were shown by Selaras on more than one channel. Shop: a shop sold more than it was to show, where the policy gives it a part of its own. Lost: they were promised before a count or a reading found that they are gone.", []string{"Granted", "Shop", "Lost"}}},
 	{"", Label{"cause", "Why an item is pending: a change of it, the first fill of the channel or a full reading (backfill), or changed rules of the CatalogSync.", []string{"change", "backfill", "rules"}}},
 	{SyncItems.Name, Label{"state", "State of an item on the channel; an item is in one of the first three, and may be drifted besides.", []string{"in_sync", "pending", "failed", "drifted"}}},
 	{ChannelInfo.Name, Label{"state", "spec.state of the Channel.", []string{"Running", "Paused", "Stopped"}}},
 	{ChannelInfo.Name, Label{"type", "spec.type of the Channel: the driver.", nil}},
-	{StockOversold.Name, Label{"cause", "Granted units were shown by Selaras on more than one channel. Shop: a shop sold more than it was to show, where the policy gives it a part of its own. Lost: they were promised before a count or a reading found that they are gone.", []string{"Granted", "Shop", "Lost"}}},
 	{Facts.Name, Label{"type", "Type of the fact; unknown is of a newer version, invalid cannot be read. Both are passed over.", []string{"item.observed", "item.removed", "order.changed", "stock.observed", "stock.written", "stock.confirmed", "stock.counted", "unknown", "invalid"}}},
 	{"", Label{"kind", "What is looked for on the channel.", []string{"items", "orders"}}},
 	{"", Label{"operation", "What the connector asks of the channel.", []string{"account", "read", "changes", "orders", "write", "create", "remove"}}},

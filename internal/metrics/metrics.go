@@ -150,6 +150,11 @@ var (
 		Name: "selaras_facts_total", Kind: Counter, From: []string{"catalog"},
 		Help: "Facts folded, by type.", Labels: []string{"type", "namespace"},
 	}
+	StockExposure = Definition{
+		Name: "selaras_stock_exposure_units", Kind: Gauge, From: []string{"catalog"},
+		Help:   "Units that the channels of a source are to show together beyond what there is: what they can sell twice until they hear of each other. At most some minutes old.",
+		Labels: channelLabels,
+	}
 	StockOversold = Definition{
 		Name: "selaras_stock_oversold_units_total", Kind: Counter, From: []string{"catalog"},
 		Help:   "Units promised beyond what there is, by cause and the channel whose order or count showed it.",
@@ -179,6 +184,6 @@ func All() []Definition {
 	return []Definition{
 		SyncLag, SyncOldestPending, SyncLagTarget, SyncItems, SyncOldestFailed, SyncSourceInfo, SyncHeld, SyncPropagation, SyncEndToEnd,
 		ChannelInfo, ChannelHeld, ChannelUp, ChannelIntake, APIRequests, APIRequestDuration, RateLimitWait,
-		Facts, StockOversold, FactsBacklog, HubStorage, HubStorageLimit, HubDurability,
+		Facts, StockExposure, StockOversold, FactsBacklog, HubStorage, HubStorageLimit, HubDurability,
 	}
 }

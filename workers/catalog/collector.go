@@ -49,6 +49,19 @@ func (o oversoldUnits) add(oversold []catalog.Oversold) {
 	}
 }
 
+// of are the counts of the channels whose stock is kept, those that never rose
+// too: a rise from nothing would not be seen.
+func (o oversoldUnits) of(channels map[string]string) oversoldUnits {
+	counts := make(oversoldUnits, len(allOversold)*len(channels))
+	for channel := range channels {
+		for _, cause := range allOversold {
+			by := oversoldBy{cause, channel}
+			counts[by] = o[by]
+		}
+	}
+	return counts
+}
+
 // collector makes the worker's metrics when they are asked for, from the
 // configuration and the reports as they are then: what is deleted has no
 // series any more, and lags rise without anyone writing them. A standby
@@ -62,6 +75,7 @@ var (
 	descItems        = metrics.SyncItems.Desc()
 	descOldestFailed = metrics.SyncOldestFailed.Desc()
 	descFacts        = metrics.Facts.Desc()
+	descExposure     = metrics.StockExposure.Desc()
 	descOversold     = metrics.StockOversold.Desc()
 	descBacklog      = metrics.FactsBacklog.Desc()
 	descStorage      = metrics.HubStorage.Desc()
@@ -69,8 +83,9 @@ var (
 	descDurability   = metrics.HubDurability.Desc()
 	allDurabilities  = []hub.Durability{hub.DurabilityAlways, hub.DurabilityLazy, hub.DurabilityUnknown}
 	allCauses        = []workload.Cause{workload.CauseChange, workload.CauseBackfill, workload.CauseRules}
+	allOversold      = []catalog.OversoldCause{catalog.OversoldGranted, catalog.OversoldShop, catalog.OversoldLost}
 	allDescs         = []*prometheus.Desc{
-		descLag, descOldest, descTarget, descItems, descOldestFailed, descFacts, descOversold, descBacklog, descStorage, descStorageLimit, descDurability,
+		descLag, descOldest, descTarget, descItems, descOldestFailed, descFacts, descExposure, descOversold, descBacklog, descStorage, descStorageLimit, descDurability,
 	}
 )
 
@@ -95,14 +110,18 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	w.counts.mu.Unlock()
 
 	syncs, reports := w.config.snapshot()
+	topology, _ := w.config.current()
 	now := w.now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for by, units := range w.oversold {
-		to <- prometheus.MustNewConstMetric(descOversold, prometheus.CounterValue, float64(units), string(by.cause), namespace, by.channel)
-	}
 	if !w.active {
 		return
+	}
+	for by, units := range w.oversold.of(topology.StockSource) {
+		to <- prometheus.MustNewConstMetric(descOversold, prometheus.CounterValue, float64(units), string(by.cause), namespace, by.channel)
+	}
+	for source, units := range w.exposure {
+		gauge(descExposure, float64(units), namespace, source)
 	}
 	if w.asked {
 		gauge(descBacklog, float64(w.backlog()), namespace)

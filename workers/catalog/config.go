@@ -156,6 +156,21 @@ func (c *config) accounts() map[string]string {
 	return now
 }
 
+// shared are the sources whose stock is kept, with the parts of their channels
+// as if all of it was shown everywhere.
+func (c *config) shared() map[string]*allot.Policy {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	names := slices.Sorted(maps.Keys(c.syncs))
+	shared := map[string]*allot.Policy{}
+	for _, source := range c.topology.StockSource {
+		if shared[source] == nil {
+			shared[source] = &allot.Policy{Kind: allot.Shared, Parts: stockParts(c.topology, source, names, c.syncs)}
+		}
+	}
+	return shared
+}
+
 // change returns a channel that is closed at the next change of a sync.
 func (c *config) change() <-chan struct{} {
 	c.mu.Lock()
@@ -215,20 +230,23 @@ func dividePolicies(t *catalog.Topology, names []string, syncs map[string]syncEn
 		if s.Policy == "" || s.Policy == workload.StockShared || t.StockSource[s.Source] == "" || t.Policies[s.Source] != nil {
 			continue
 		}
-		t.Policies[s.Source] = &allot.Policy{Kind: allot.Kind(s.Policy)}
+		t.Policies[s.Source] = &allot.Policy{Kind: allot.Kind(s.Policy), Parts: stockParts(t, s.Source, names, syncs)}
 	}
-	for source, policy := range t.Policies {
-		for _, name := range names {
-			s := syncs[name].config
-			for channel, part := range s.Channels {
-				if s.Source == source && t.StockSource[channel] == source && slices.Contains(part.Groups, groupStock) {
-					policy.Parts = append(policy.Parts, partOf(channel, &part))
-				}
+}
+
+// stockParts are the channels that sell the stock of a source, by all syncs.
+func stockParts(t *catalog.Topology, source string, names []string, syncs map[string]syncEntry) []allot.Part {
+	var parts []allot.Part
+	for _, name := range names {
+		s := syncs[name].config
+		for channel, part := range s.Channels {
+			if s.Source == source && t.StockSource[channel] == source && slices.Contains(part.Groups, groupStock) {
+				parts = append(parts, partOf(channel, &part))
 			}
 		}
-		slices.SortStableFunc(policy.Parts, func(a, b allot.Part) int { return cmp.Compare(a.Channel, b.Channel) })
-		policy.Parts = slices.CompactFunc(policy.Parts, func(a, b allot.Part) bool { return a.Channel == b.Channel })
 	}
+	slices.SortStableFunc(parts, func(a, b allot.Part) int { return cmp.Compare(a.Channel, b.Channel) })
+	return slices.CompactFunc(parts, func(a, b allot.Part) bool { return a.Channel == b.Channel })
 }
 
 // wholeShare is the share of a channel that has none of its own.

@@ -67,14 +67,18 @@ type Worker struct {
 	afterFold  func(hub.Cursor) error  // it is stored and not yet applied
 	stateEvery time.Duration           // how often the hub's state is asked for
 	maxFacts   int                     // of one batch
-	// expireEvery is how often old lines are looked for.
-	expireEvery time.Duration
+	// expireEvery is how often old lines are looked for, exposureEvery how often
+	// the exposure is counted.
+	expireEvery   time.Duration
+	exposureEvery time.Duration
 
 	mu      sync.Mutex
 	active  bool
 	caught  bool // the store has all that the hub had at the last start
 	meta    meta
 	indices map[string]*catalog.Index
+	// exposure is what is shown beyond what there is, by source.
+	exposure map[string]int64
 	// oversold counts since this process began.
 	oversold oversoldUnits
 	state    hub.State // of the hub, as last asked for
@@ -86,7 +90,7 @@ type Worker struct {
 func New(o Options) (*Worker, error) { return newWorker(o, nil) }
 
 func newWorker(o Options, fs vfs.FS) (*Worker, error) {
-	w := &Worker{o: o, log: o.Logger, now: time.Now, fs: fs, counts: newFactCounts(), indices: map[string]*catalog.Index{}, oversold: oversoldUnits{}, stateEvery: 5 * time.Second, maxFacts: maxFacts, expireEvery: time.Hour}
+	w := &Worker{o: o, log: o.Logger, now: time.Now, fs: fs, counts: newFactCounts(), indices: map[string]*catalog.Index{}, oversold: oversoldUnits{}, stateEvery: 5 * time.Second, maxFacts: maxFacts, expireEvery: time.Hour, exposureEvery: exposureEvery}
 	if w.log == nil {
 		w.log = slog.Default()
 	}
@@ -291,6 +295,7 @@ func (w *Worker) work(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var keeping sync.WaitGroup
 	keeping.Go(func() { w.keepHouse(ctx) })
+	keeping.Go(func() { w.watchExposure(ctx) })
 	defer keeping.Wait()
 	defer cancel()
 	return newFolder(w, m).run(ctx)

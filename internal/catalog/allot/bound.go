@@ -28,6 +28,16 @@ func (b *Book) Bound(p *Policy, ats int64) Bound {
 	return bound
 }
 
+// Exposed are the units that the channels show together beyond what there is,
+// where stock is shared.
+func (p *Policy) Exposed(ats int64) int64 {
+	var shown int64
+	for i := range p.Parts {
+		shown += p.Parts[i].bounded(ats - p.Parts[i].Safety)
+	}
+	return max(0, shown-max(0, ats))
+}
+
 // Risk names what the bound of a way to write stock leaves out.
 type Risk string
 
