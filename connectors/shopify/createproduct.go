@@ -33,6 +33,7 @@ type foundProduct struct {
 	Options  []option `json:"options"`
 	Variants struct {
 		Nodes []madeVariant `json:"nodes"`
+		Page  pageInfo      `json:"pageInfo"`
 	} `json:"variants"`
 }
 
@@ -74,18 +75,38 @@ func (k *creation) createVariants(ctx context.Context, at []int) error {
 	if data.Product == nil {
 		return k.createProduct(ctx, at, names)
 	}
-	// The search may not have found yet what a run before this one has made.
-	for _, v := range data.Product.Variants.Nodes {
+	if at, err = k.withoutKnown(ctx, *data.Product, at); err != nil || len(at) == 0 {
+		return err
+	}
+	return k.addVariants(ctx, *data.Product, at, names)
+}
+
+// withoutKnown leaves out the intents whose variants the product has: the search
+// may not have found yet what a run before this one has made.
+func (k *creation) withoutKnown(ctx context.Context, p foundProduct, at []int) ([]int, error) {
+	of := variantIDs{ID: p.ID}
+	of.Variants.Page = p.Variants.Page
+	more, err := k.c.moreVariants(ctx, of)
+	if err != nil {
+		return nil, err
+	}
+	rest, err := k.c.readIDs(ctx, k.s, more)
+	if err != nil {
+		return nil, err
+	}
+	have := p.Variants.Nodes
+	for _, v := range rest {
+		have = append(have, madeVariant{ID: v.ID, SKU: v.SKU})
+	}
+	at = slices.Clone(at)
+	for _, v := range have {
 		k.c.known.note(v.SKU, number(v.ID), "")
 		if n := slices.IndexFunc(at, func(i int) bool { return k.intents[i].SKU == v.SKU }); n >= 0 {
 			k.known = append(k.known, at[n])
-			at = slices.Delete(slices.Clone(at), n, n+1)
+			at = slices.Delete(at, n, n+1)
 		}
 	}
-	if len(at) == 0 {
-		return nil
-	}
-	return k.addVariants(ctx, *data.Product, at, names)
+	return at, nil
 }
 
 func optionsDiffer(message string) error {
@@ -168,7 +189,7 @@ func (k *creation) createProduct(ctx context.Context, at []int, names []string) 
 		} `json:"productSet"`
 	}
 	o := operation{what: what, name: "CreateProduct", query: createProductMutation, parts: len(at), write: true, variables: map[string]any{
-		"variants": len(at),
+		"variants": min(len(at), maxNodes),
 		"input": map[string]any{
 			"title": content.Product.Title, "handle": content.Product.Key, "descriptionHtml": content.Product.Description,
 			"status": status, "productOptions": options, "variants": variants,

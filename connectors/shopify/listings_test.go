@@ -231,3 +231,57 @@ func TestPricesOfManyProductsAreWrittenInFewRequests(t *testing.T) {
 		t.Errorf("the last price is %v", l.Price)
 	}
 }
+
+// manyShirts is a shop with a product of 300 variants, more than a request gives.
+func manyShirts(t *testing.T, lag time.Duration) (*testShop, []driver.Intent) {
+	t.Helper()
+	shop := startShop(t, sim.Options{IndexLag: lag, BucketSize: 100_000, RestoreRate: 1000})
+	c := shop.open(t)
+	var all []driver.Intent
+	for n := range 300 {
+		all = append(all, shirt("shirt", fmt.Sprintf("%03d", n)))
+	}
+	for some := range slices.Chunk(all, 50) {
+		for _, o := range created(t, c, some...) {
+			is(t, []driver.Outcome{o}, "Accepted")
+		}
+	}
+	return shop, all
+}
+
+// Another process, whose searches find nothing yet: what is there is updated,
+// what is not is made.
+func TestAVariantOfManyIsFoundInItsProduct(t *testing.T) {
+	t.Parallel()
+	shop, all := manyShirts(t, long)
+	is(t, created(t, shop.open(t), all[299], shirt("shirt", "new")), "Accepted", "Accepted")
+	if len(shop.SKUs()) != 301 {
+		t.Errorf("the shop has %d variants, want 301", len(shop.SKUs()))
+	}
+}
+
+func TestAChangeOfAProductIsOneOfAllItsVariants(t *testing.T) {
+	t.Parallel()
+	shop, all := manyShirts(t, 0)
+	c := shop.open(t)
+	start, err := c.ReadChanges(t.Context(), "", 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := shop.SetTitle("shirt-000", "Shirts"); err != nil {
+		t.Fatal(err)
+	}
+	page, err := c.ReadChanges(t.Context(), start.Next, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	titles := map[string]string{}
+	for _, l := range page.Listings {
+		titles[l.SKU] = l.Content.Product.Title
+	}
+	for _, intent := range all {
+		if titles[intent.SKU] != "Shirts" {
+			t.Fatalf("%s changed with its product, and is told as %q", intent.SKU, titles[intent.SKU])
+		}
+	}
+}

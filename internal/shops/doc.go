@@ -7,5 +7,6 @@
 //
 // Servers listen on loopback only, on ports that were free when they started,
 // and die with the process that started them. hack/shops/install.sh installs
-// what they need; test/shops wraps this package for tests.
+// what they need, and the schema that Shopify, which cannot be run, publishes of
+// its API; test/shops wraps this package for tests.
 package shops
