@@ -35,9 +35,9 @@ var badInputs = map[string]func(*testing.T, *place, badShops){
 	"catalog":     badCatalog,
 }
 
-// badShops are the shops of all cases: web sells something, till and outlet
-// nothing.
-type badShops struct{ web, till, outlet *core.Vendure }
+// badShops are the shops of all cases: web sells something, till, outlet and bare
+// nothing. Nobody but the case of the empty source touches bare.
+type badShops struct{ web, till, outlet, bare *core.Vendure }
 
 // The hub has room for the namespaces of the cases and not for one more: for
 // each it reserves the limit, an eighth and 16 MiB.
@@ -51,7 +51,7 @@ const (
 func TestBadInputIsToldAndLosesNothing(t *testing.T) {
 	t.Parallel()
 	var s badShops
-	for _, shop := range []**core.Vendure{&s.web, &s.till, &s.outlet} {
+	for _, shop := range []**core.Vendure{&s.web, &s.till, &s.outlet, &s.bare} {
 		*shop = shops.StartVendure(t, core.VendureOptions{Catalogue: core.Empty})
 	}
 	for n := range 4 {
@@ -111,8 +111,8 @@ func limitHub(ctx context.Context, kube client.Client, room int64) error {
 
 // A source of 0 items writes nothing anywhere, until it has some.
 func emptySource(t *testing.T, p *place, s badShops) {
-	from, to := newFront(t, s.outlet, (*httptest.Server).Start), newFront(t, s.web, (*httptest.Server).Start)
-	p.secret("outlet", credentials(s.outlet))
+	from, to := newFront(t, s.bare, (*httptest.Server).Start), newFront(t, s.web, (*httptest.Server).Start)
+	p.secret("outlet", credentials(s.bare))
 	p.secret("web", credentials(s.web))
 	outlet, web := p.channel("outlet", from.adminURL(), nil), p.channel("web", to.adminURL(), nil)
 	sync := p.sync("main", "outlet", "web")
@@ -124,7 +124,7 @@ func emptySource(t *testing.T, p *place, s badShops) {
 	if n := to.writes.Load(); n != 0 {
 		t.Errorf("an empty source wrote to the target %d times", n)
 	}
-	if _, err := s.outlet.CreateProduct(t.Context(), core.NewProduct{SKU: "FIRST", Name: "The first", Slug: "the-first", Price: 700, OnHand: 3}); err != nil {
+	if _, err := s.bare.CreateProduct(t.Context(), core.NewProduct{SKU: "FIRST", Name: "The first", Slug: "the-first", Price: 700, OnHand: 3}); err != nil {
 		t.Fatal(err)
 	}
 	p.within(soon, func(ctx context.Context) error {
