@@ -136,7 +136,7 @@ func (b *Book) Told(channel string, w Write) {
 	}
 	h.Wrote, h.Mode, h.ReadAt = w.Revision, w.Mode, time.Time{}
 	if w.Blind() {
-		h.Blind, h.Risked = true, h.Risked+h.Units
+		h.Blind, h.Risked = true, h.Risked+max(0, h.Units)
 	}
 }
 
