@@ -87,8 +87,9 @@ func TestCatalogSyncIsReadyOnceEveryWorkloadRunsByIt(t *testing.T) {
 	sync := s.sync("main")
 	sync.Spec.Channels.Overrides = []selarasv1alpha1.ChannelOverride{{
 		Channel: "market", Price: &selarasv1alpha1.Price{Rule: "item.price * 1.05"},
-		Stock: &selarasv1alpha1.StockLimits{SafetyStock: ptr(int64(2))},
+		Stock: &selarasv1alpha1.ChannelStock{StockLimits: selarasv1alpha1.StockLimits{SafetyStock: ptr(int64(2))}, Share: ptr(int64(40))},
 	}}
+	sync.Spec.Stock = &selarasv1alpha1.Stock{Policy: selarasv1alpha1.StockPercent}
 	create(t, sync)
 	catalog := startCatalog(t, s.namespace)
 	eventually(t, func() error {
@@ -97,7 +98,8 @@ func TestCatalogSyncIsReadyOnceEveryWorkloadRunsByIt(t *testing.T) {
 			return fmt.Errorf("no configuration yet (error: %v)", said(err))
 		}
 		market := config.Channels["market"]
-		if market.Price == nil || market.Price.Rule != "item.price * 1.05" || market.SafetyStock != 2 || len(config.Channels) != 3 {
+		if market.Price == nil || market.Price.Rule != "item.price * 1.05" || market.SafetyStock != 2 || len(config.Channels) != 3 ||
+			config.Policy != workload.StockPercent || market.Share == nil || *market.Share != 40 {
 			return fmt.Errorf("the workloads were handed %+v", config)
 		}
 		return nil
