@@ -115,10 +115,14 @@ func (w *world) leaderName(ctx context.Context) (string, error) {
 // one in a new life, leads.
 func (w *world) leadsNow(t *testing.T, before *corev1.Pod) {
 	t.Helper()
-	now := w.leader(t)
-	if now.UID == before.UID && now.Status.ContainerStatuses[0].RestartCount == before.Status.ContainerStatuses[0].RestartCount {
-		t.Errorf("%s leads as if it had never been gone", now.Name)
-	}
+	within(t, succession, "another leader", func(context.Context) error {
+		// One that is evicted works until it is told to stop.
+		now := w.leader(t)
+		if now.UID == before.UID && now.Status.ContainerStatuses[0].RestartCount == before.Status.ContainerStatuses[0].RestartCount {
+			return fmt.Errorf("%s leads as if it had never been gone", now.Name)
+		}
+		return nil
+	})
 }
 
 // deployed waits until isDeployed has nothing to say.
