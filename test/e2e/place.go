@@ -54,6 +54,7 @@ func (w *world) newPlace(t *testing.T) *place {
 			t.Logf("%s", w.collect(t.Name(), p.namespace, systemNamespace, shopsNamespace))
 		}
 		p.end(t)
+		p.close(t)
 		w.took(t.Name(), begun)
 	})
 	return p
@@ -73,7 +74,7 @@ func namespaceFor(t *testing.T) string {
 	return fmt.Sprintf("%s-%s", strings.TrimRight(name[:min(len(name), 40)], "-"), shortID())
 }
 
-// end deletes the namespace, waits until it is gone, and closes the shops.
+// end deletes the namespace and waits until it is gone. The shops stay.
 func (p *place) end(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), goneWithin+10*time.Second)
@@ -85,6 +86,13 @@ func (p *place) end(t *testing.T) {
 	if err := p.awaitGone(ctx, namespace, goneWithin); err != nil {
 		t.Errorf("namespace %s: %v; what it says: %s", p.namespace, err, inWords(namespace.Status))
 	}
+}
+
+// close closes the shops.
+func (p *place) close(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), goneWithin)
+	defer cancel()
 	for _, object := range p.shops {
 		if err := p.kube.Delete(ctx, object, client.GracePeriodSeconds(0)); err != nil && !apierrors.IsNotFound(err) {
 			t.Errorf("closing the shop %s: %v", object.GetName(), err)
