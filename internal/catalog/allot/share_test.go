@@ -113,8 +113,9 @@ func TestWhatChannelsHoldNeverExceedsWhatThereIsByAGrant(t *testing.T) {
 				}
 			}
 		}
-		// Once every channel was read, all that there is is shown and nothing else.
-		for range 6 {
+		// Once every channel was read, all that there is is shown and nothing else. A
+		// round calls units back, the next grants them, which may call back others.
+		for range 20 {
 			for _, channel := range channels {
 				revision++
 				h, _ := s.book.Holding(channel)
