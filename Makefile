@@ -170,7 +170,7 @@ promtool: ## The tool that tries the alerts.
 
 .PHONY: shops
 shops: ## The real web shops and their databases that tests and demo run against.
-	@hack/shops/install.sh vendure postgres nginx
+	@hack/shops/install.sh vendure shopify postgres nginx
 
 # The tools at the versions of hack/tools/go.mod.
 $(CONTROLLER_GEN): hack/tools/go.mod hack/tools/go.sum

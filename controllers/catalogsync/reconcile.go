@@ -127,10 +127,7 @@ func (r *Reconciler) reconcileSuspended(ctx context.Context, sync *selarasv1alph
 	if err := errors.Join(err, r.patchStatus(ctx, before, sync)); err != nil {
 		return ctrl.Result{}, err
 	}
-	if held == nil || held.Until.IsZero() {
-		return ctrl.Result{}, nil
-	}
-	return ctrl.Result{RequeueAfter: max(time.Second, time.Until(held.Until)+time.Second)}, nil
+	return ctrl.Result{RequeueAfter: hold.UntilEnd(held)}, nil
 }
 
 // surroundings is the namespace of a sync.

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -114,7 +113,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return ctrl.Result{}, err
 	}
 	if in.problem != nil {
-		return ctrl.Result{RequeueAfter: untilHoldEnds(in.hold)}, r.reconcileHold(ctx, channel, in.hold)
+		return ctrl.Result{RequeueAfter: hold.UntilEnd(in.hold)}, r.reconcileHold(ctx, channel, in.hold)
 	}
 
 	for _, phase := range []func(context.Context, *inputs) error{
@@ -127,7 +126,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 			return ctrl.Result{}, err
 		}
 	}
-	return ctrl.Result{RequeueAfter: untilHoldEnds(in.hold)}, nil
+	return ctrl.Result{RequeueAfter: hold.UntilEnd(in.hold)}, nil
 }
 
 // validate returns what only a new spec can mend.
@@ -263,7 +262,7 @@ func (r *Reconciler) reconcileSuspended(ctx context.Context, channel *selarasv1a
 	if err := errors.Join(err, r.patchStatus(ctx, before, channel)); err != nil {
 		return ctrl.Result{}, err
 	}
-	return ctrl.Result{RequeueAfter: untilHoldEnds(held)}, nil
+	return ctrl.Result{RequeueAfter: hold.UntilEnd(held)}, nil
 }
 
 // reconcileHold tells a connector of a hold alone, if there is one.
@@ -291,14 +290,6 @@ func (r *Reconciler) reconcileFinalizer(ctx context.Context, channel *selarasv1a
 		return fmt.Errorf("changing the finalizers of Channel %s/%s: %w", channel.Namespace, channel.Name, err)
 	}
 	return nil
-}
-
-// untilHoldEnds is when the Channel must be looked at again for its hold.
-func untilHoldEnds(h *workload.Hold) time.Duration {
-	if h == nil || h.Until.IsZero() {
-		return 0
-	}
-	return max(time.Second, time.Until(h.Until)+time.Second)
 }
 
 func (r *Reconciler) patchStatus(ctx context.Context, before, after *selarasv1alpha1.Channel) error {

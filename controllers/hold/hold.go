@@ -66,6 +66,15 @@ func outlasts(a, b workload.Hold) bool {
 	return a.Until.After(b.Until)
 }
 
+// UntilEnd is after what time a resource must be looked at again for a hold, just
+// after its end; zero for never.
+func UntilEnd(h *workload.Hold) time.Duration {
+	if h == nil || h.Until.IsZero() {
+		return 0
+	}
+	return max(time.Second, time.Until(h.Until)+time.Second)
+}
+
 // parse reads "<until>|<reason>". What cannot be read holds without an end,
 // and the reason says what to write.
 func parse(value string) workload.Hold {

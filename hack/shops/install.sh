@@ -45,7 +45,7 @@ node_release=22
 need_node() {
   node_works && return
   if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-    die "needs Node.js 20 or newer with npm, found $(node --version 2>/dev/null || echo none)"
+    die "needs Node.js 20 or newer with npm, found $(node --version 2>/dev/null || echo none): install it; on Debian this script does as root"
   fi
   command -v npm >/dev/null || debian "nodejs npm" "1 min"
   node_works && return

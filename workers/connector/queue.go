@@ -23,7 +23,7 @@ type queue struct {
 	inflight   int
 	flights    uint64 // begun so far
 	most       int    // entries since it was empty
-	spare      bool   // very many entries are gone, see engine.giveBack
+	spare      bool   // very many entries are gone, see reporter.giveBack
 }
 
 // entry is one SKU with work to do.
